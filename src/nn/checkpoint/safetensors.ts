@@ -1,0 +1,157 @@
+/**
+ * Safetensors: 8 bytes little-endian header length, a JSON header of `{"name": {"dtype", "shape", "data_offsets"}}`, raw little-endian
+ * row-major data. Reading trusts nothing: every number in the header is checked before it is used, and any oddity is a DataError.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import type { DType } from "../../torch/index.js";
+import { DataError, expected, UsageError } from "../../util/errors.js";
+import { diskError } from "../../util/files.js";
+import {
+  byteLength,
+  checkCoverage,
+  ELEMENT_SIZE,
+  formatHeader,
+  type Header,
+  type HeaderEntry,
+  headerError,
+  METADATA_KEY,
+  parseHeader,
+} from "./safetensors-header.js";
+
+/** A tensor as bytes: little-endian, row-major. */
+export interface RawTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** What a file holds; tensors in the header's order. */
+export interface SafetensorsFile {
+  readonly tensors: ReadonlyMap<string, RawTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The reference implementation's limit, so that a short file cannot make us parse for minutes. */
+const MAX_HEADER_BYTES = 100_000_000;
+const PREFIX_BYTES = 8;
+
+function headerLength(prefix: Uint8Array, fileLength: number, where: string): number {
+  if (fileLength < PREFIX_BYTES)
+    throw headerError(where, "a safetensors file of at least 8 bytes", `${fileLength} bytes`);
+  const length = Number(new DataView(prefix.buffer, prefix.byteOffset, PREFIX_BYTES).getBigUint64(0, true));
+  const most = Math.min(MAX_HEADER_BYTES, fileLength - PREFIX_BYTES);
+  if (length > most) throw headerError(where, `a header of at most ${most} bytes`, `${length} bytes`);
+  return length;
+}
+
+function headerOf(bytes: Uint8Array, dataLength: number, where: string): Header {
+  let text: string;
+  try {
+    // With `ignoreBOM` a byte order mark stays in the text, where the parser refuses it.
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw headerError(where, "a header in UTF-8", "other bytes");
+  }
+  const header = parseHeader(text, where);
+  checkCoverage(header.entries, dataLength, where);
+  return header;
+}
+
+function fileOf(header: Header, data: Uint8Array, where: string): SafetensorsFile {
+  const tensors = new Map<string, RawTensor>();
+  for (const { name, dtype, shape, begin, end } of header.entries) {
+    const bytes = data.subarray(begin, end);
+    // Any other byte in a bool is undefined behaviour in C++.
+    if (dtype === "bool" && bytes.some((byte) => byte > 1)) {
+      throw headerError(`${where}: tensor ${JSON.stringify(name)}`, "bytes 0 and 1 in a BOOL tensor", "other bytes");
+    }
+    tensors.set(name, { dtype, shape, data: bytes });
+  }
+  return { tensors, metadata: header.metadata };
+}
+
+/** Reads a whole file from memory; the tensors are views of `bytes`. `where` (usually the path) opens every error text. */
+export function decodeSafetensors(bytes: Uint8Array, where: string): SafetensorsFile {
+  const length = headerLength(bytes, bytes.length, where);
+  const start = PREFIX_BYTES + length;
+  const header = headerOf(bytes.subarray(PREFIX_BYTES, start), bytes.length - start, where);
+  return fileOf(header, bytes.subarray(start), where);
+}
+
+function readExactly(descriptor: number, length: number, position: number, where: string): Uint8Array {
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(length);
+  } catch (cause) {
+    throw new DataError(expected(where, "tensors that fit in memory", `${length} bytes`), {
+      code: "data/too-large",
+      cause,
+    });
+  }
+  for (let done = 0; done < length; ) {
+    const got = readSync(descriptor, bytes, done, Math.min(length - done, 1 << 30), position + done);
+    if (got === 0) throw headerError(where, `${length} bytes at ${position}`, `the end of the file after ${done}`);
+    done += got;
+  }
+  return bytes;
+}
+
+/** Reads a file; nothing is allocated for its tensors before the header has been checked. DataError when it is missing or odd. */
+export function readSafetensors(path: string): SafetensorsFile {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, "r");
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile())
+      throw headerError(path, "a safetensors file", stat.isDirectory() ? "a folder" : "something else");
+    const prefix = readExactly(descriptor, Math.min(PREFIX_BYTES, stat.size), 0, path);
+    const start = PREFIX_BYTES + headerLength(prefix, stat.size, path);
+    const text = readExactly(descriptor, start - PREFIX_BYTES, PREFIX_BYTES, path);
+    const header = headerOf(text, stat.size - start, path);
+    return fileOf(header, readExactly(descriptor, stat.size - start, start, path), path);
+  } catch (error) {
+    throw diskError(path, error, "read");
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+function checkTensor(name: string, tensor: RawTensor): void {
+  const where = `encodeSafetensors: tensor ${JSON.stringify(name)}`;
+  if (name === METADATA_KEY || /\p{Surrogate}/u.test(name)) {
+    throw new UsageError(expected(where, `a name of valid text other than ${METADATA_KEY}`, name));
+  }
+  const size = byteLength(tensor.dtype, tensor.shape);
+  if (tensor.data.length !== size) {
+    throw new UsageError(expected(where, `${size} bytes for ${tensor.dtype} [${tensor.shape}]`, tensor.data.length));
+  }
+}
+
+/**
+ * The bytes of a file, in chunks (prefix, header, one per tensor; no copy is made). The header keeps the map's order; the data is laid
+ * out with wide elements first, so that every tensor is aligned. The same input gives the same bytes.
+ */
+export function encodeSafetensors(file: {
+  readonly tensors: ReadonlyMap<string, RawTensor>;
+  readonly metadata?: Readonly<Record<string, string>>;
+}): Uint8Array[] {
+  for (const [name, tensor] of file.tensors) checkTensor(name, tensor);
+  const metadata = file.metadata ?? {};
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== "string" || /\p{Surrogate}/u.test(key + value)) {
+      throw new UsageError(expected("encodeSafetensors", `valid text in metadata ${JSON.stringify(key)}`, value));
+    }
+  }
+  const layout = [...file.tensors].sort(([, a], [, b]) => ELEMENT_SIZE[b.dtype] - ELEMENT_SIZE[a.dtype]);
+  const placed = new Map<string, HeaderEntry>();
+  let begin = 0;
+  for (const [name, { dtype, shape, data }] of layout) {
+    placed.set(name, { name, dtype, shape, begin, end: begin + data.length });
+    begin += data.length;
+  }
+  const entries = [...file.tensors.keys()].map((name) => placed.get(name) as HeaderEntry);
+  const header = formatHeader({ entries, metadata });
+  const prefix = new Uint8Array(PREFIX_BYTES);
+  new DataView(prefix.buffer).setBigUint64(0, BigInt(header.length), true);
+  return [prefix, header, ...layout.map(([, tensor]) => tensor.data)];
+}
