@@ -1,0 +1,187 @@
+// Tensor handles, their lifetime, and copies in and out of typed arrays.
+#include "s2ap.h"
+
+#include <ATen/ops/empty.h>
+
+#include <cmath>
+#include <cstring>
+
+namespace s2ap {
+namespace {
+
+constexpr double slotCount = 16777216;           // 2^24 tensors at once
+constexpr uint32_t generations = 1u << 28;       // reuses of a slot before a handle could come back
+
+struct DTypeName {
+  const char* name;
+  at::ScalarType type;
+};
+constexpr DTypeName dtypes[] = {{"float32", at::kFloat}, {"float64", at::kDouble}, {"bfloat16", at::kBFloat16}, {"float16", at::kHalf}, {"uint8", at::kByte},
+                                {"int8", at::kChar},     {"int16", at::kShort},    {"int32", at::kInt},         {"int64", at::kLong},   {"bool", at::kBool}};
+
+at::ScalarType dtypeFromName(const std::string& name) {
+  for (const auto& row : dtypes)
+    if (name == row.name) return row.type;
+  usage("unknown dtype '" + name + "'");
+}
+
+std::string dtypeName(at::ScalarType type) {
+  for (const auto& row : dtypes)
+    if (type == row.type) return row.name;
+  return c10::toString(type);
+}
+
+napi_typedarray_type arrayTypeOf(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat: return napi_float32_array;
+    case at::kDouble: return napi_float64_array;
+    case at::kByte: case at::kBool: return napi_uint8_array;
+    case at::kChar: return napi_int8_array;
+    case at::kShort: return napi_int16_array;
+    case at::kInt: return napi_int32_array;
+    case at::kLong: return napi_bigint64_array;
+    case at::kHalf: case at::kBFloat16: return napi_uint16_array;
+    default: usage("no typed array holds dtype " + dtypeName(type));
+  }
+}
+
+/// fromBytes(view, shape, dtype): copies a typed array's bytes into a new contiguous tensor.
+napi_value fromBytes(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  bool isTyped = false;
+  check(env, napi_is_typedarray(env, arguments[0], &isTyped));
+  if (!isTyped) usage("expected a typed array");
+  napi_typedarray_type type;
+  size_t length = 0, offset = 0;
+  void* data = nullptr;
+  napi_value buffer;
+  check(env, napi_get_typedarray_info(env, arguments[0], &type, &length, &data, &buffer, &offset));
+  static const size_t width[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  const size_t bytes = length * width[type];
+  Parameter shapeParameter{"shape", Kind::intList, false, 0, c10::nullopt};
+  const auto shape = readArgument(env, environment, shapeParameter, arguments[1]).toIntVector();
+  const auto dtype = dtypeFromName(readString(env, arguments[2], "dtype"));
+  double count = 1;
+  for (int64_t extent : shape) {
+    if (extent < 0) usage("expected non-negative extents in shape");
+    count *= static_cast<double>(extent);
+  }
+  if (count * c10::elementSize(dtype) != static_cast<double>(bytes))
+    usage("expected " + std::to_string(static_cast<long long>(count)) + " elements of " + dtypeName(dtype) + ", got " + std::to_string(bytes) + " bytes");
+  auto tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
+  if (bytes) std::memcpy(tensor.data_ptr(), data, bytes);
+  return writeTensor(env, environment, std::move(tensor));
+}
+
+napi_value toArray(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  const auto tensor = readTensor(env, environment, arguments[0], "tensor").detach().cpu().contiguous();
+  const auto type = arrayTypeOf(tensor.scalar_type());
+  const size_t bytes = tensor.nbytes();
+  void* data = nullptr;
+  napi_value buffer, array;
+  check(env, napi_create_arraybuffer(env, bytes, &data, &buffer));
+  if (bytes) std::memcpy(data, tensor.data_ptr(), bytes);
+  check(env, napi_create_typedarray(env, type, static_cast<size_t>(tensor.numel()), buffer, 0, &array));
+  return array;
+}
+
+napi_value item(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  const auto tensor = readTensor(env, environment, arguments[0], "tensor");
+  if (tensor.numel() != 1) usage("expected a tensor with one element, got " + std::to_string(tensor.numel()));
+  const auto scalar = tensor.item();
+  return scalar.isBoolean() ? writeNumber(env, scalar.toBool()) : writeNumber(env, scalar.toDouble());
+}
+
+napi_value shape(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  const auto tensor = readTensor(env, environment, arguments[0], "tensor");
+  napi_value array;
+  check(env, napi_create_array_with_length(env, tensor.dim(), &array));
+  for (int64_t i = 0; i < tensor.dim(); ++i) check(env, napi_set_element(env, array, i, writeNumber(env, static_cast<double>(tensor.size(i)))));
+  return array;
+}
+
+napi_value dtype(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  return writeString(env, dtypeName(readTensor(env, environment, arguments[0], "tensor").scalar_type()));
+}
+
+napi_value device(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  return writeString(env, readTensor(env, environment, arguments[0], "tensor").device().str());
+}
+
+napi_value isChannelsLast(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  return writeBoolean(env, readTensor(env, environment, arguments[0], "tensor").is_contiguous(at::MemoryFormat::ChannelsLast));
+}
+
+napi_value release(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  return writeBoolean(env, environment.tensors.release(readNumber(env, arguments[0], "handle")));
+}
+
+napi_value releaseAll(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  uint32_t count = 0;
+  check(env, napi_get_array_length(env, arguments[0], &count));
+  for (uint32_t i = 0; i < count; ++i) {
+    napi_value element;
+    check(env, napi_get_element(env, arguments[0], i, &element));
+    environment.tensors.release(readNumber(env, element, "handle"));
+  }
+  return undefined(env);
+}
+
+napi_value liveTensors(napi_env env, Environment& environment, const std::vector<napi_value>&) {
+  return writeNumber(env, static_cast<double>(environment.tensors.live()));
+}
+
+}  // namespace
+
+double TensorTable::add(at::Tensor tensor) {
+  if (free_.empty()) {
+    if (slots_.size() >= static_cast<size_t>(slotCount)) usage("too many live tensors");
+    free_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back();
+    slots_.back().generation = (salt_ * 2654435761u + static_cast<uint32_t>(slots_.size())) % generations;
+  }
+  const uint32_t index = free_.back();
+  free_.pop_back();
+  auto& slot = slots_[index];
+  slot.bytes = tensor.defined() ? static_cast<int64_t>(tensor.nbytes()) : 0;
+  slot.tensor = std::move(tensor);
+  byteDelta_ += slot.bytes;
+  ++live_;
+  return slot.generation * slotCount + index;
+}
+
+const TensorTable::Slot* TensorTable::find(double handle) const {
+  if (!(handle >= 0) || handle != std::floor(handle)) return nullptr;
+  const double generation = std::floor(handle / slotCount);
+  const size_t index = static_cast<size_t>(handle - generation * slotCount);
+  if (index >= slots_.size() || slots_[index].generation != generation || !slots_[index].tensor.defined()) return nullptr;
+  return &slots_[index];
+}
+
+const at::Tensor& TensorTable::get(double handle) const {
+  if (const auto* slot = find(handle)) return slot->tensor;
+  throw Failure(Failure::Kind::useAfterFree, "expected a live tensor, got one that was freed or belongs to another thread");
+}
+
+bool TensorTable::release(double handle) {
+  auto* slot = const_cast<Slot*>(find(handle));
+  if (!slot) return false;
+  slot->tensor = at::Tensor();
+  slot->generation = (slot->generation + 1) % generations;
+  byteDelta_ -= slot->bytes;
+  --live_;
+  free_.push_back(static_cast<uint32_t>(slot - slots_.data()));
+  return true;
+}
+
+int64_t TensorTable::takeByteDelta() {
+  const int64_t delta = byteDelta_;
+  byteDelta_ = 0;
+  return delta;
+}
+
+const std::vector<Export> tensorExports{{"fromBytes", 3, fromBytes}, {"toArray", 1, toArray},     {"item", 1, item},
+                                        {"shape", 1, shape},         {"dtype", 1, dtype},         {"device", 1, device},
+                                        {"release", 1, release},     {"releaseAll", 1, releaseAll}, {"liveTensors", 0, liveTensors},
+                                        {"isChannelsLast", 1, isChannelsLast}};
+
+}  // namespace s2ap

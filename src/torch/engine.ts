@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+import { native } from "./native.js";
+
+/** libtorch's own version, e.g. `1.13.1`. */
+export function torchVersion(): string {
+  return native.version();
+}
+
+/** Threads of one operator; default: what OMP_NUM_THREADS says. */
+export function setThreads(threads: number): void {
+  native.setThreads(threads);
+}
+
+export function threads(): number {
+  return native.threads();
+}
+
+function readOr(path: string, otherwise: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return otherwise;
+  }
+}
+
+/** Whether this CPU multiplies bfloat16 natively (AVX512-BF16 or AMX); elsewhere it is emulated and slow. */
+export function hasBfloat16(): boolean {
+  return /\b(avx512_bf16|amx_bf16)\b/.test(readOr("/proc/cpuinfo", ""));
+}
+
+/** The BLAS library in this process: its path, and whether it is the reference one, about 25 times slower than OpenBLAS. */
+export function blas(): { readonly path: string; readonly isReference: boolean } {
+  const lines = readOr("/proc/self/maps", "").match(/\/\S*lib(?:open)?blas\S*\.so\S*|\/\S*libmkl\S*\.so\S*/g) ?? [];
+  const path = lines[0] ?? "unknown";
+  return { path, isReference: path !== "unknown" && !/openblas|mkl|atlas|blis/i.test(lines.join(" ")) };
+}

@@ -1,0 +1,16 @@
+export { autocast, enableGrad, type GradOptions, grad, noGrad, type Precision } from "./autograd.js";
+export { blas, hasBfloat16, setThreads, threads, torchVersion } from "./engine.js";
+export * as ops from "./ops.gen.js";
+export { manualSeed } from "./random.js";
+export { keep, liveTensors, scope } from "./scope.js";
+export {
+  type DType,
+  fromBytes,
+  type MemoryFormat,
+  present,
+  type Scalar,
+  Tensor,
+  type TypedArray,
+  tensor,
+  toBytes,
+} from "./tensor.js";
