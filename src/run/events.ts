@@ -1,0 +1,124 @@
+/** The three stages, in order. */
+export const STAGES = ["pretrain", "search", "finetune"] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Network passes spent; a batch counts once whatever its size. */
+export interface Passes {
+  readonly forward: number;
+  readonly backward: number;
+}
+
+/** A run was opened. */
+export interface RunStarted {
+  readonly type: "run";
+  /** Time of the event, ISO 8601 in UTC. */
+  readonly at: string;
+  readonly name: string;
+  readonly seed: number;
+}
+
+/** A stage began, went on after an interruption, or ended. */
+export interface StageChanged {
+  readonly type: "stage";
+  readonly at: string;
+  readonly stage: Stage;
+  readonly status: "start" | "resume" | "done";
+  readonly epochs: number;
+  /** Optimizer steps per epoch. */
+  readonly steps: number;
+  /** Optimizer steps of the stage done so far. */
+  readonly step: number;
+}
+
+/** A sample of training, written every so often. */
+export interface StepTaken {
+  readonly type: "step";
+  readonly at: string;
+  readonly stage: Stage;
+  /** 0-based. */
+  readonly epoch: number;
+  /** Optimizer steps of the stage done so far. */
+  readonly step: number;
+  readonly loss: number;
+  readonly lr: number;
+  /** On the training batch, in [0, 1]. */
+  readonly robustAccuracy: number;
+  readonly imagesPerSecond: number;
+}
+
+/** How far the mask moved since the epoch before. */
+export interface MaskDistance {
+  /** Weights whose mask changed. */
+  readonly hamming: number;
+  /** `hamming / (2k)`, in [0, 1], with k the number of kept weights. */
+  readonly perKept: number;
+  /** `hamming / (2k)` of each layer. */
+  readonly layers: Readonly<Record<string, number>>;
+}
+
+/** An epoch ended. Accuracies are of the (masked) network on the selection split, in [0, 1]. */
+export interface EpochDone {
+  readonly type: "epoch";
+  readonly at: string;
+  readonly stage: Stage;
+  /** 0-based. */
+  readonly epoch: number;
+  /** Mean over the epoch's steps. */
+  readonly loss: number;
+  readonly lr: number;
+  readonly cleanAccuracy: number;
+  readonly robustAccuracy: number;
+  readonly selectionExamples: number;
+  /** Cumulative in the stage. */
+  readonly passes: Passes;
+  readonly seconds: number;
+  /** Search only. */
+  readonly maskDistance?: MaskDistance;
+  /** Search only: fraction of the kept weights that the perturbation z swaps out. */
+  readonly swapFraction?: number;
+  /** Search only: L(s + z) - L(s). */
+  readonly sharpnessGap?: number;
+  /** Search only: share of filters of which no weight is kept. */
+  readonly deadFilterShare?: number;
+  /** Search only: measured fraction of weights removed. */
+  readonly sparsity?: { readonly total: number; readonly layers: Readonly<Record<string, number>> };
+}
+
+/** Something the reader of the run should know. */
+export interface Warned {
+  readonly type: "warning";
+  readonly at: string;
+  /** Stable kebab-case name, as of an error. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** An attack on the finished network was measured. */
+export interface Evaluated {
+  readonly type: "evaluation";
+  readonly at: string;
+  readonly attack: string;
+  readonly cleanAccuracy: number;
+  readonly robustAccuracy: number;
+  readonly examples: number;
+  /** Exactly as written, e.g. `8/255`. */
+  readonly eps: string;
+  /** 95 % interval of the robust accuracy. */
+  readonly interval: readonly [low: number, high: number];
+  readonly seconds: number;
+  readonly passes: Passes;
+}
+
+/** A line of `events.jsonl`. */
+export type RunEvent = RunStarted | StageChanged | StepTaken | EpochDone | Warned | Evaluated;
+
+/** An event before the log has stamped its time. */
+export type NewEvent = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, "at"> : never) : never;
+
+/** The fields that hold times: two runs of the same bits differ in these only. */
+export const TIME_FIELDS = ["at", "seconds", "imagesPerSecond"] as const;
+
+/** An event without its times, for comparing runs. */
+export function withoutTimes(event: RunEvent): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(event).filter(([key]) => !(TIME_FIELDS as readonly string[]).includes(key)));
+}

@@ -1,0 +1,157 @@
+import { basename, join, resolve } from "node:path";
+import { makeFolder, show, UsageError } from "../util/index.js";
+import { differences } from "./differences.js";
+import type { NewEvent, RunEvent } from "./events.js";
+import { lockFolder } from "./lock.js";
+import { openLog } from "./log.js";
+import { findManifest, type Manifest, machine, type RunStatus, recipeHash, writeManifest } from "./manifest.js";
+
+/** How a run folder is opened. */
+export interface RunOptions {
+  readonly seed: number;
+  /** Default: the folder's name. */
+  readonly name?: string;
+  /** The resolved recipe, plain JSON; default: none. */
+  readonly recipe?: unknown;
+  /** Versions worth recording; default: Node's only. */
+  readonly versions?: Readonly<Record<string, string>>;
+  readonly data?: Manifest["data"];
+  /** The caller holds the folder's lock already; default: false, and the run takes it. */
+  readonly locked?: boolean;
+  /** Sees every event after it was written. */
+  readonly onEvent?: (event: RunEvent) => void;
+}
+
+/** What may change in the manifest while a run goes on. */
+export interface ManifestUpdate {
+  readonly status?: RunStatus;
+  readonly data?: Manifest["data"];
+  readonly versions?: Readonly<Record<string, string>>;
+}
+
+/** A run folder that is open for writing; `using` closes it and gives the lock back. */
+export interface Run extends Disposable, AsyncDisposable {
+  readonly folder: string;
+  /** The folder held a run before: look for checkpoints. */
+  readonly resumed: boolean;
+  readonly manifest: Manifest;
+  /** Length of the event log in bytes: what a checkpoint stores. */
+  readonly byteLength: number;
+  /** A path inside the folder; `checkpoints/` exists. */
+  path(...parts: readonly string[]): string;
+  /** Writes an event with its time. */
+  append(event: NewEvent): void;
+  /** Flushes the log; call it before writing a checkpoint. */
+  sync(): void;
+  /** Cuts the log back to what a checkpoint knew of. */
+  truncate(byteLength: number): void;
+  /** Rewrites `run.json`. */
+  update(change: ManifestUpdate): void;
+  close(): void;
+}
+
+const MOST_SHOWN = 12;
+
+/** A half-finished run goes on with the recipe it began with: another one would give numbers that no recipe explains. */
+function refuseOtherRecipe(folder: string, found: Manifest, wanted: Manifest): void {
+  if (found.recipeHash === wanted.recipeHash && found.seed === wanted.seed) return;
+  const before = { recipe: found.recipe, seed: found.seed };
+  const all = differences(before, { recipe: wanted.recipe, seed: wanted.seed });
+  // The seed of a recipe is part of it: once is enough.
+  const paths = all.map((d) => ({ ...d, path: d.path.replace(/^recipe\.?/, "") || "recipe" }));
+  const unique = paths.filter((d, i) => paths.findIndex((other) => other.path === d.path) === i);
+  const lines = unique
+    .slice(0, MOST_SHOWN)
+    .map((d) => `  ${d.path}: the run has ${show(d.before)}, now ${show(d.after)}`);
+  if (unique.length > MOST_SHOWN) lines.push(`  and ${unique.length - MOST_SHOWN} more`);
+  throw new UsageError(
+    `${folder}: expected the recipe that the run in this folder began with, got a changed one\n${lines.join("\n")}\n` +
+      "  Take the changes back to resume it, or choose another folder to begin anew.",
+    { code: "usage/recipe-changed" },
+  );
+}
+
+function newManifest(folder: string, options: RunOptions): Manifest {
+  // Through JSON, so that what is compared on resume is what was written.
+  const recipe = JSON.parse(JSON.stringify(options.recipe ?? null)) as Manifest["recipe"];
+  return {
+    format: 1,
+    name: options.name ?? basename(resolve(folder)),
+    recipe,
+    recipeHash: recipeHash(recipe),
+    seed: options.seed,
+    versions: { node: process.versions.node, ...options.versions },
+    machine: machine(),
+    data: options.data ?? null,
+    createdAt: new Date().toISOString(),
+    status: "running",
+  };
+}
+
+/** Writes or checks `run.json`; the folder is locked by now. */
+function settleManifest(folder: string, options: RunOptions): { manifest: Manifest; resumed: boolean } {
+  const wanted = newManifest(folder, options);
+  const found = findManifest(folder);
+  if (found !== undefined) refuseOtherRecipe(folder, found, wanted);
+  const manifest: Manifest = found === undefined ? wanted : { ...found, status: "running" };
+  makeFolder(join(folder, "checkpoints"));
+  writeManifest(folder, manifest);
+  return { manifest, resumed: found !== undefined };
+}
+
+/**
+ * Opens a run folder for writing, makes it when it is new, and locks it. Throws UsageError when another process writes
+ * it or when its recipe is another one (the differences are listed), DataError when it cannot be written.
+ */
+export function openRun(folder: string, options: RunOptions): Run {
+  makeFolder(folder);
+  const lock = options.locked === true ? undefined : lockFolder(folder);
+  try {
+    const { manifest, resumed } = settleManifest(folder, options);
+    return makeRun(folder, { manifest, resumed, options, release: () => lock?.release() });
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
+}
+
+interface Opened {
+  readonly manifest: Manifest;
+  readonly resumed: boolean;
+  readonly options: RunOptions;
+  readonly release: () => void;
+}
+
+function makeRun(folder: string, opened: Opened): Run {
+  const log = openLog(join(folder, "events.jsonl"));
+  let manifest = opened.manifest;
+  const close = () => {
+    log.close();
+    opened.release();
+  };
+  return {
+    folder,
+    resumed: opened.resumed,
+    get manifest() {
+      return manifest;
+    },
+    get byteLength() {
+      return log.byteLength;
+    },
+    path: (...parts) => join(folder, ...parts),
+    append(event) {
+      const written = log.append(event);
+      opened.options.onEvent?.(written);
+    },
+    sync: () => log.sync(),
+    truncate: (byteLength) => log.truncate(byteLength),
+    update(change) {
+      const versions = { ...manifest.versions, ...change.versions };
+      manifest = { ...manifest, ...change, versions };
+      writeManifest(folder, manifest);
+    },
+    close,
+    [Symbol.dispose]: close,
+    [Symbol.asyncDispose]: async () => close(),
+  };
+}
