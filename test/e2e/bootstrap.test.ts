@@ -21,7 +21,8 @@ function folder(name: string): string {
 /** A folder to stand alone in PATH: the few real programs the script needs, and shell scripts in place of the others. */
 function programs(scripts: Scripts): string {
   const bin = folder("bin");
-  for (const name of ["bash", "env", "dirname", "mkdir", "tail"]) symlinkSync(join("/usr/bin", name), join(bin, name));
+  for (const name of ["bash", "env", "dirname", "mkdir", "cat", "wc"])
+    symlinkSync(join("/usr/bin", name), join(bin, name));
   for (const [name, script] of Object.entries(scripts)) {
     writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
     chmodSync(join(bin, name), 0o755);
