@@ -40,7 +40,7 @@ const addonPath = fileURLToPath(new URL("../../build/Release/s2ap.node", import.
 
 function load(): Native {
   // Spinning threads halve the speed of a busy machine; libgomp reads this when the addon brings it in.
-  process.env["OMP_WAIT_POLICY"] ??= "PASSIVE";
+  process.env.OMP_WAIT_POLICY ??= "PASSIVE";
   try {
     return createRequire(import.meta.url)(addonPath) as Native;
   } catch (error) {

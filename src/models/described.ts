@@ -1,0 +1,157 @@
+// A network given as a list of operations in JSON, run on safetensors of PyTorch names. It holds no code.
+import { z } from "zod";
+import {
+  type BatchNormMode,
+  batchNorm,
+  channelsLast,
+  conv2d,
+  linear,
+  type ModelState,
+  mapParams,
+} from "../nn/index.js";
+import { keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
+import { DataError, expected, parseOptions } from "../util/index.js";
+import type { Model } from "./model.js";
+
+const channels = z.array(z.number()).min(1);
+const name = z.string();
+const count = z.int().min(1);
+const operation = z.discriminatedUnion("op", [
+  z.strictObject({ op: z.literal("normalize"), mean: channels, std: channels }),
+  z.strictObject({
+    op: z.literal("conv2d"),
+    name,
+    in: count,
+    out: count,
+    kernel: count,
+    stride: count.default(1),
+    padding: z.int().min(0).default(0),
+    bias: z.boolean().default(true),
+  }),
+  z.strictObject({ op: z.literal("batchnorm2d"), name, channels: count, eps: z.number().gt(0).default(1e-5) }),
+  z.strictObject({ op: z.literal("relu") }),
+  z.strictObject({ op: z.literal("maxpool2d"), kernel: count, stride: count }),
+  z.strictObject({ op: z.literal("avgpool_global") }),
+  z.strictObject({ op: z.literal("flatten") }),
+  z.strictObject({ op: z.literal("linear"), name, in: count, out: count, bias: z.boolean().default(true) }),
+  z.strictObject({ op: z.literal("store"), id: z.string() }),
+  z.strictObject({ op: z.literal("load"), id: z.string() }),
+  z.strictObject({ op: z.literal("add"), id: z.string() }),
+]);
+type Operation = z.output<typeof operation>;
+
+/** An architecture description: `input` [C,H,W], `classes`, and `ops` run in order on a current tensor. */
+export const descriptionSchema = z.strictObject({
+  name: z.string().default("described"),
+  input: z.tuple([count, count, count]),
+  classes: z.int().min(2),
+  ops: z.array(operation).min(1),
+});
+
+type Run = (state: ModelState, x: Tensor, mode: BatchNormMode, stored: Map<string, Tensor>) => Tensor;
+
+function normalise(mean: readonly number[], std: readonly number[]): Run {
+  return (_state, x) => {
+    const shape = [1, mean.length, 1, 1];
+    const constant = (values: readonly number[]) => ops.to(tensor(values, shape, { dtype: "float64" }), x.dtype);
+    return ops.div(ops.sub(x, constant(mean)), constant(std));
+  };
+}
+
+function compile(step: Operation): Run {
+  switch (step.op) {
+    case "normalize":
+      return normalise(step.mean, step.std);
+    case "conv2d":
+      return (state, x) => conv2d(state, step.name, x, { stride: step.stride, padding: step.padding });
+    case "batchnorm2d":
+      return (state, x, mode) => batchNorm(state, step.name, x, mode, { eps: step.eps });
+    case "relu":
+      return (_state, x) => ops.relu(x);
+    case "maxpool2d":
+      return (_state, x) => ops.maxPool2d(x, step.kernel, { stride: [step.stride, step.stride] });
+    case "avgpool_global":
+      return (_state, x) => ops.meanDim(x, [2, 3]);
+    case "flatten":
+      return (_state, x) => ops.flatten(x, { startDim: 1 });
+    case "linear":
+      return (state, x) => linear(state, step.name, x);
+    case "store":
+      return (_state, x, _mode, stored) => {
+        stored.set(step.id, x);
+        return x;
+      };
+    case "load":
+      return (_state, _x, _mode, stored) => recall(stored, step.id);
+    case "add":
+      return (_state, x, _mode, stored) => ops.add(x, recall(stored, step.id));
+  }
+}
+
+function recall(stored: ReadonlyMap<string, Tensor>, id: string): Tensor {
+  const found = stored.get(id);
+  if (found === undefined)
+    throw new DataError(expected("architecture", "an id stored before", id), { code: "data/architecture" });
+  return found;
+}
+
+function namesOf(steps: readonly Operation[]): { params: string[]; buffers: string[]; prunable: string[] } {
+  const params: string[] = [];
+  const buffers: string[] = [];
+  const prunable: string[] = [];
+  for (const step of steps) {
+    if (step.op === "conv2d" || step.op === "linear") {
+      prunable.push(`${step.name}.weight`);
+      params.push(`${step.name}.weight`, ...(step.bias ? [`${step.name}.bias`] : []));
+    } else if (step.op === "batchnorm2d") {
+      params.push(`${step.name}.weight`, `${step.name}.bias`);
+      buffers.push(`${step.name}.running_mean`, `${step.name}.running_var`);
+    }
+  }
+  return { params, buffers, prunable };
+}
+
+/**
+ * Builds a model from a description and its tensors (PyTorch state_dict names; `num_batches_tracked` is optional).
+ * The tensors are copied in `dtype` (float32). Missing or unexpected names are a DataError that lists them.
+ */
+export function describedModel(
+  description: unknown,
+  tensors: ReadonlyMap<string, Tensor>,
+  options: { readonly dtype?: "float32" | "float64" } = {},
+): Model {
+  const { dtype = "float32" } = options;
+  const parsed = parseOptions("architecture", descriptionSchema, description);
+  const names = namesOf(parsed.ops);
+  const known = [...names.params, ...names.buffers];
+  const missing = known.filter((key) => !tensors.has(key));
+  const surplus = [...tensors.keys()].filter((key) => !known.includes(key) && !key.endsWith(".num_batches_tracked"));
+  if (missing.length + surplus.length > 0) {
+    throw new DataError(
+      `architecture '${parsed.name}': expected the tensors it names, got missing [${missing.join(", ")}], unexpected [${surplus.join(", ")}]`,
+      { code: "data/architecture" },
+    );
+  }
+  const runs = parsed.ops.map(compile);
+  const select = (keys: readonly string[]) =>
+    keep(
+      scope(() =>
+        mapParams(new Map(keys.map((key) => [key, tensors.get(key) as Tensor])), (t) =>
+          channelsLast(ops.asType(t, { dtype })),
+        ),
+      ),
+      { forever: true },
+    );
+  return {
+    params: select(names.params),
+    buffers: select(names.buffers),
+    spec: { arch: "described", description: parsed },
+    prunable: names.prunable,
+    inputShape: parsed.input,
+    numClasses: parsed.classes,
+    forward(state, x, { batchNorm: mode }) {
+      const stored = new Map<string, Tensor>();
+      return runs.reduce((current, run) => run(state, current, mode, stored), x);
+    },
+  };
+}

@@ -1,0 +1,4 @@
+export { describedModel, descriptionSchema } from "./described.js";
+export { type Model, type ModelSpec, withState } from "./model.js";
+export { type ModelContext, models } from "./registry.js";
+export { type ResnetOptions, resnet18 } from "./resnet.js";

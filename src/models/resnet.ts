@@ -1,0 +1,103 @@
+// Deep residual networks for 32 x 32 images (He, Zhang, Ren, Sun, CVPR 2016, arXiv 1512.03385), with the names and
+// PyTorch's default initialisation that HYDRA and HARP use: 3 x 3 stem, four stages, batch norm behind every convolution.
+import { z } from "zod";
+import {
+  type BatchNormMode,
+  batchNorm,
+  batchNormInit,
+  conv2d,
+  defaultInit,
+  linear,
+  type ModelState,
+} from "../nn/index.js";
+import { ops, type Tensor } from "../torch/index.js";
+import { parseOptions, rng } from "../util/index.js";
+import type { Model } from "./model.js";
+
+export const resnetOptions = z.strictObject({
+  numClasses: z.int().min(2).default(10).describe("default 10"),
+  width: z.int().min(1).default(64).describe("channels of the first stage; 64 is the standard network"),
+  imageSize: z.int().min(8).default(32).describe("height and width of the input; default 32"),
+});
+export type ResnetOptions = z.input<typeof resnetOptions> & {
+  /** Of the initial weights; default 0. */ readonly seed?: number;
+};
+
+interface Block {
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly stride: number;
+}
+
+function blocksOf(depths: readonly number[], width: number): Block[] {
+  let inputs = width;
+  return depths.flatMap((depth, stage) =>
+    Array.from({ length: depth }, (_, index) => {
+      const outputs = width * 2 ** stage;
+      const block = { name: `layer${stage + 1}.${index}`, inputs, outputs, stride: stage > 0 && index === 0 ? 2 : 1 };
+      inputs = outputs;
+      return block;
+    }),
+  );
+}
+
+const hasShortcut = (block: Block) => block.stride !== 1 || block.inputs !== block.outputs;
+
+function runBlock(state: ModelState, block: Block, x: Tensor, mode: BatchNormMode): Tensor {
+  const { name, stride } = block;
+  const inner = ops.relu(
+    batchNorm(state, `${name}.bn1`, conv2d(state, `${name}.conv1`, x, { stride, padding: 1 }), mode),
+  );
+  const outer = batchNorm(state, `${name}.bn2`, conv2d(state, `${name}.conv2`, inner, { padding: 1 }), mode);
+  const skip = hasShortcut(block)
+    ? batchNorm(state, `${name}.shortcut.1`, conv2d(state, `${name}.shortcut.0`, x, { stride }), mode)
+    : x;
+  return ops.relu(ops.add(outer, skip));
+}
+
+function initialise(blocks: readonly Block[], width: number, numClasses: number, seed: number): ModelState {
+  const params = new Map<string, Tensor>();
+  const buffers = new Map<string, Tensor>();
+  const key = rng(seed, "model");
+  const conv = (name: string, shape: readonly number[]) => defaultInit(params, name, shape, { bias: false, rng: key });
+  const norm = (name: string, channels: number) => batchNormInit(params, buffers, name, channels);
+  conv("conv1", [width, 3, 3, 3]);
+  norm("bn1", width);
+  for (const block of blocks) {
+    const { name, inputs, outputs } = block;
+    conv(`${name}.conv1`, [outputs, inputs, 3, 3]);
+    norm(`${name}.bn1`, outputs);
+    conv(`${name}.conv2`, [outputs, outputs, 3, 3]);
+    norm(`${name}.bn2`, outputs);
+    if (!hasShortcut(block)) continue;
+    conv(`${name}.shortcut.0`, [outputs, inputs, 1, 1]);
+    norm(`${name}.shortcut.1`, outputs);
+  }
+  defaultInit(params, "linear", [numClasses, blocks.at(-1)?.outputs ?? width], { bias: true, rng: key });
+  return { params, buffers };
+}
+
+function resnet(arch: string, depths: readonly number[], options: ResnetOptions): Model {
+  const { seed = 0, ...rest } = options;
+  const { numClasses, width, imageSize } = parseOptions(arch, resnetOptions, rest);
+  const blocks = blocksOf(depths, width);
+  const state = initialise(blocks, width, numClasses, seed);
+  return {
+    ...state,
+    spec: { arch, numClasses, width, imageSize },
+    prunable: [...state.params.keys()].filter((name) => (state.params.get(name)?.shape.length ?? 0) > 1),
+    inputShape: [3, imageSize, imageSize],
+    numClasses,
+    forward(at, x, { batchNorm: mode }) {
+      let h = ops.relu(batchNorm(at, "bn1", conv2d(at, "conv1", x, { padding: 1 }), mode));
+      for (const block of blocks) h = runBlock(at, block, h, mode);
+      return linear(at, "linear", ops.flatten(ops.adaptiveAvgPool2d(h, [1, 1]), { startDim: 1 }));
+    },
+  };
+}
+
+/** CIFAR ResNet-18: two basic blocks a stage, 11,173,962 parameters at width 64 and 10 classes. */
+export function resnet18(options: ResnetOptions = {}): Model {
+  return resnet("resnet18", [2, 2, 2, 2], options);
+}

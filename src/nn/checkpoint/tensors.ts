@@ -1,0 +1,56 @@
+import { fromBytes, keep, type Tensor, toBytes } from "../../torch/index.js";
+import { DataError } from "../../util/errors.js";
+import { sha256, writeFileAtomic } from "../../util/index.js";
+import type { Params } from "../params.js";
+import { encodeSafetensors, type RawTensor, readSafetensors } from "./safetensors.js";
+
+export interface SavedTensors {
+  readonly tensors: Map<string, Tensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+function checksum(tensors: ReadonlyMap<string, RawTensor>, metadata: Readonly<Record<string, string>>): string {
+  const words = Object.entries(metadata)
+    .filter(([key]) => key !== "sha256")
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const names = Array.from(tensors, ([name, { dtype, shape }]) => [name, dtype, shape]).sort();
+  const header = new TextEncoder().encode(JSON.stringify([words, names]));
+  return sha256([
+    header,
+    ...Array.from(tensors.keys())
+      .sort()
+      .map((name) => tensors.get(name)?.data ?? new Uint8Array()),
+  ]);
+}
+
+/** Writes tensors as safetensors, atomically, with a SHA-256 over names, metadata and data in the metadata. */
+export function saveTensors(path: string, params: Params, metadata: Readonly<Record<string, string>> = {}): void {
+  const tensors = new Map<string, RawTensor>();
+  for (const [name, tensor] of params) {
+    tensors.set(name, { dtype: tensor.dtype, shape: tensor.shape, data: toBytes(tensor) });
+  }
+  const sealed = { ...metadata, sha256: checksum(tensors, metadata) };
+  writeFileAtomic(path, encodeSafetensors({ tensors, metadata: sealed }));
+}
+
+/**
+ * Reads safetensors into tensors that no scope owns. A file that carries our checksum must match it; other people's
+ * files are taken as they are. Throws DataError with the path for anything that is not right.
+ */
+export function loadTensors(path: string): SavedTensors {
+  const file = readSafetensors(path);
+  const expected = file.metadata.sha256;
+  if (expected !== undefined && expected !== checksum(file.tensors, file.metadata)) {
+    throw new DataError(
+      `${path}: expected SHA-256 ${expected.slice(0, 12)}..., got other contents: the file is damaged`,
+      {
+        code: "data/checksum",
+      },
+    );
+  }
+  const tensors = new Map<string, Tensor>();
+  for (const [name, raw] of file.tensors) {
+    tensors.set(name, keep(fromBytes(raw.data, raw.shape, raw.dtype), { forever: true }));
+  }
+  return { tensors, metadata: file.metadata };
+}

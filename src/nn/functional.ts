@@ -1,0 +1,52 @@
+// Layers as functions: a name says which tensors of the state they use.
+import { noGrad, ops, type Tensor } from "../torch/index.js";
+import { type ModelState, param } from "./params.js";
+
+/**
+ * What batch norm normalises by, and whether it remembers: `update` by the batch, moving the running statistics;
+ * `batch` by the batch, leaving them; `running` by the running statistics.
+ */
+export type BatchNormMode = "update" | "batch" | "running";
+
+/** x [N,C,H,W] -> [N,out,H',W'] with `name.weight` and, where the state has it, `name.bias`. */
+export function conv2d(
+  state: ModelState,
+  name: string,
+  x: Tensor,
+  options: { readonly stride?: number; readonly padding?: number } = {},
+): Tensor {
+  return ops.conv2d(x, param(state.params, `${name}.weight`), {
+    bias: state.params.get(`${name}.bias`),
+    stride: options.stride ?? 1,
+    padding: options.padding ?? 0,
+  });
+}
+
+/** x [N,in] -> [N,out]. */
+export function linear(state: ModelState, name: string, x: Tensor): Tensor {
+  return ops.linear(x, param(state.params, `${name}.weight`), { bias: state.params.get(`${name}.bias`) });
+}
+
+/**
+ * x [N,C,H,W] -> same shape. `name.weight` and `name.bias` are optional (non-affine); only `update` writes
+ * `name.running_mean`, `name.running_var` (momentum 0.1, unbiased variance) and `name.num_batches_tracked`.
+ */
+export function batchNorm(
+  state: ModelState,
+  name: string,
+  x: Tensor,
+  mode: BatchNormMode,
+  options: { readonly eps?: number } = {},
+): Tensor {
+  const useRunning = mode !== "batch";
+  const mean = useRunning ? param(state.buffers, `${name}.running_mean`) : undefined;
+  const variance = useRunning ? param(state.buffers, `${name}.running_var`) : undefined;
+  if (mode === "update") {
+    const count = state.buffers.get(`${name}.num_batches_tracked`);
+    if (count) noGrad(() => ops.add_(count, 1));
+  }
+  const { eps = 1e-5 } = options;
+  const weight = state.params.get(`${name}.weight`);
+  const bias = state.params.get(`${name}.bias`);
+  return ops.batchNorm(x, weight, bias, mean, variance, mode !== "running", 0.1, eps, false);
+}

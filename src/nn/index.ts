@@ -1,0 +1,16 @@
+export { decodeSafetensors, encodeSafetensors, type RawTensor, readSafetensors } from "./checkpoint/safetensors.js";
+export { loadTensors, saveTensors } from "./checkpoint/tensors.js";
+export { type BatchNormMode, batchNorm, conv2d, linear } from "./functional.js";
+export { batchNormInit, defaultInit, fanIn, uniform } from "./init.js";
+export {
+  channelsLast,
+  cloneParams,
+  copyInto,
+  disposeParams,
+  type ModelState,
+  mapParams,
+  type Params,
+  param,
+  pick,
+} from "./params.js";
+export { countPasses, type Passes } from "./passes.js";
