@@ -2,7 +2,16 @@ import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { checkOptions, DataError, diskError, sha256, show, writeFileAtomic } from "../util/index.js";
+import {
+  checkOptions,
+  DataError,
+  diskError,
+  expectation,
+  expected,
+  type Problem,
+  sha256,
+  writeFileAtomic,
+} from "../util/index.js";
 
 /** Where a data set came from. */
 const source = z.looseObject({ kind: z.string(), location: z.string(), sha256: z.string() });
@@ -62,8 +71,8 @@ export function findManifest(folder: string): Manifest | undefined {
   }
   const checked = checkOptions(manifest, parseJson(text));
   if (checked.ok) return checked.value;
-  const problem = checked.problems[0];
-  throw new DataError(`${path}: expected ${problem?.what}, got ${show(problem?.got)}`, { code: "data/not-a-run" });
+  const problem = checked.problems[0] as Problem;
+  throw new DataError(expected(path, expectation(problem), problem.got), { code: "data/not-a-run" });
 }
 
 /** Text that is no JSON is reported as a value of the wrong type. */

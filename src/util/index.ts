@@ -12,8 +12,8 @@ export {
   UseAfterFreeError,
 } from "./errors.js";
 export { diskError, makeFolder, sha256, writeAll, writeFileAtomic } from "./files.js";
-export { knownNames, nearest, unknownName } from "./nearest.js";
-export { type Checked, checkOptions, type Problem, parseOptions, pathText } from "./options.js";
+export { listNames, nearest, unknownName } from "./nearest.js";
+export { type Checked, checkOptions, expectation, type Problem, parseOptions, pathText } from "./options.js";
 export { type Ratio, ratio } from "./ratio.js";
 export { type AnyEntry, type Entry, entry, type Registry, registry } from "./registry.js";
 export { type Rng, rng } from "./rng.js";

@@ -41,14 +41,15 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best?.name;
 }
 
-/** Phrase of an error that lists the known names and the nearest: `a known attack (pgd, fgsm; nearest: pgd)`. */
-export function knownNames(kind: string, name: string, known: readonly string[]): string {
-  if (known.length === 0) return `a known ${kind} (there are none)`;
+/** The known names in brackets, with the nearest: `(pgd, fgsm; nearest: pgd)`. */
+export function listNames(name: string, known: readonly string[]): string {
+  if (known.length === 0) return "(there are none)";
   const near = nearest(name, known);
-  return `a known ${kind} (${known.join(", ")}${near === undefined ? "" : `; nearest: ${near}`})`;
+  return `(${known.join(", ")}${near === undefined ? "" : `; nearest: ${near}`})`;
 }
 
 /** The error for a name that is not registered: lists the known names and the nearest one. */
 export function unknownName(where: string, kind: string, name: string, known: readonly string[]): UsageError {
-  return new UsageError(expected(where, knownNames(kind, name, known), name), { code: "usage/unknown-name" });
+  const what = `a known ${kind} ${listNames(name, known)}`;
+  return new UsageError(expected(where, what, name), { code: "usage/unknown-name" });
 }

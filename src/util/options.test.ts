@@ -41,7 +41,7 @@ describe("parseOptions", () => {
     [{ keepRatio: 0 }, "hydra: expected keepRatio in (0, 1], got 0"],
     [{ keepRatio: "x" }, 'hydra: expected keepRatio to be a number, got "x"'],
     [{}, "hydra: expected keepRatio to be a number, got nothing"],
-    [undefined, "hydra: expected to be a map of options, got nothing"],
+    [undefined, "hydra: expected a map of options, got nothing"],
     [{ ...good, momentum: 1 }, "hydra: expected momentum in [0, 1), got 1"],
     [{ ...good, steps: 0 }, "hydra: expected steps >= 1, got 0"],
     [{ ...good, steps: 1.5 }, "hydra: expected steps to be a whole number, got 1.5"],

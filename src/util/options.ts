@@ -1,13 +1,14 @@
 import type { z } from "zod";
 import { expected, UsageError } from "./errors.js";
-import { knownNames, nearest } from "./nearest.js";
+import { listNames, nearest } from "./nearest.js";
 
 /** One thing that is wrong with some options. */
 export interface Problem {
-  /** Path of the offending value, or of the key that is not known. */
+  /** A value that does not fit, or a key that is not known. */
+  readonly kind: "value" | "key";
   readonly path: readonly (string | number)[];
-  /** What was expected, with its subject: `keepRatio in (0, 1]`. */
-  readonly what: string;
+  /** The words behind the subject: `in (0, 1]`; for a key, the known ones: `(keepRatio, structure)`. */
+  readonly phrase: string;
   /** The value, or the name of the unknown key; `undefined` when it is missing. */
   readonly got: unknown;
 }
@@ -31,10 +32,15 @@ export function checkOptions<S extends z.ZodType>(schema: S, value: unknown): Ch
 export function parseOptions<S extends z.ZodType>(where: string, schema: S, value: unknown): z.output<S> {
   const checked = checkOptions(schema, value);
   if (checked.ok) return checked.value;
-  const first = checked.problems[0];
-  throw new UsageError(expected(where, first?.what ?? "valid options", first === undefined ? value : first.got), {
-    code: "usage/option",
-  });
+  const first = checked.problems[0] ?? { kind: "value", path: [], phrase: "to be valid options", got: value };
+  throw new UsageError(expected(where, expectation(first), first.got), { code: "usage/option" });
+}
+
+/** A problem as the words behind `expected`: `keepRatio in (0, 1]`, `a known option (keepRatio; nearest: keepRatio)`. */
+export function expectation({ kind, path, phrase }: Problem): string {
+  if (kind === "value") return path.length === 0 ? phrase.replace(/^to be /, "") : `${pathText(path)} ${phrase}`;
+  const parent = path.slice(0, -1);
+  return parent.length === 0 ? `a known option ${phrase}` : `a known option of ${pathText(parent)} ${phrase}`;
 }
 
 /** A path as people write it: `stages.search.method`, `evaluation[2].eps`. */
@@ -127,14 +133,13 @@ function toProblems(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[]): Pr
   const path = [...prefix, ...issue.path] as (string | number)[];
   if (issue.code === "unrecognized_keys") {
     const known = JSON.parse(issue.message) as string[];
-    const of = path.length === 0 ? "option" : `option of ${pathText(path)}`;
-    return issue.keys.map((key) => ({ path: [...path, key], what: knownNames(of, key, known), got: key }));
+    return issue.keys.map((key) => ({ kind: "key", path: [...path, key], phrase: listNames(key, known), got: key }));
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) return fromUnion(issue, path);
   // The issue of a missing or unknown tag carries the whole object; what matters is the tag.
   const tagged = issue.code === "invalid_union" && issue.discriminator !== undefined;
   const got = tagged ? (issue.input as Record<string, unknown>)[issue.discriminator as string] : issue.input;
-  return [{ path, what: path.length === 0 ? issue.message : `${pathText(path)} ${issue.message}`, got }];
+  return [{ kind: "value", path, phrase: issue.message, got }];
 }
 
 function fromUnion(issue: z.core.$ZodIssue & { code: "invalid_union" }, path: (string | number)[]): Problem[] {
@@ -147,6 +152,5 @@ function fromUnion(issue: z.core.$ZodIssue & { code: "invalid_union" }, path: (s
     return closest.flatMap((inner) => toProblems(inner, path));
   }
   const words = issue.errors.flatMap((branch) => branch.map((i) => i.message.replace(/^to be /, "")));
-  const what = `to be ${[...new Set(words)].join(" or ")}`;
-  return [{ path, what: path.length === 0 ? what : `${pathText(path)} ${what}`, got: issue.input }];
+  return [{ kind: "value", path, phrase: `to be ${[...new Set(words)].join(" or ")}`, got: issue.input }];
 }
