@@ -116,3 +116,15 @@ test("points to S2AP_LIBTORCH where there is no apt", () => {
   expect(status).toBe(2);
   expect(bootstrap({ ...node, cmake: "" }).stderr).toContain("found no ninja c++");
 });
+
+test("the s2ap program says to run it where nothing is built", () => {
+  const tree = folder("tree");
+  mkdirSync(join(tree, "bin"));
+  writeFileSync(join(tree, "package.json"), '{ "type": "module" }');
+  cpSync(join(root, "bin/s2ap.js"), join(tree, "bin/s2ap.js"));
+  const { status, stderr } = spawnSync(process.execPath, [join(tree, "bin/s2ap.js"), "doctor"], { encoding: "utf8" });
+  expect(stderr).toBe(
+    `s2ap: expected a finished build, found no dist/cli/main.js and no build/Release/s2ap.node; run ${join(tree, "scripts/bootstrap")}\n`,
+  );
+  expect(status).toBe(1);
+});
