@@ -61,6 +61,8 @@ describe("bench", () => {
       { name: "c", contenders: { a: broken, b: broken }, rows: [row("atMost", 1)] },
       { pairs: 1 },
     );
-    await expect(attempt).rejects.toThrow(/peers\/protocol\.py: expected an answer, got exit 1[\s\S]*ERR_UNKNOWN_FILE_EXTENSION/);
+    await expect(attempt).rejects.toThrow(
+      /peers\/protocol\.py: expected an answer, got exit 1[\s\S]*ERR_UNKNOWN_FILE_EXTENSION/,
+    );
   });
 });
