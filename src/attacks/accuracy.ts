@@ -1,0 +1,86 @@
+import type { Batch, Split } from "../data/index.js";
+import { noGrad, ops, scope, type Tensor, tensor } from "../torch/index.js";
+import type { Rng } from "../util/index.js";
+import type { Attack, Victim } from "./attack.js";
+
+export interface AccuracyOptions {
+  /** Images to use, from the front of the split; default all. */
+  readonly examples?: number;
+  /** Images a batch; default the split's. */
+  readonly batchSize?: number;
+  /** Key of the attack's random numbers, which are drawn per image. */
+  readonly rng: Rng;
+  readonly poll?: () => void;
+  /** Called after each batch. */
+  readonly onProgress?: (progress: { readonly done: number; readonly of: number; readonly robust: number }) => void;
+}
+
+/** Accuracies in [0,1] over all `examples`: an image misclassified as it is counts as not robust. */
+export interface Accuracy {
+  readonly examples: number;
+  readonly correct: number;
+  readonly robust: number;
+  readonly cleanAccuracy: number;
+  readonly robustAccuracy: number;
+  /** Per image: what the network says of it, and of its adversarial example (the same where it was not attacked). */
+  readonly predictions: { readonly clean: Int32Array; readonly adversarial: Int32Array };
+}
+
+/** Predicted class of each image, [N]. */
+export function predict(victim: Victim, x: Tensor): Int32Array {
+  return noGrad(() => Int32Array.from(scope(() => ops.argmax(victim.logits(x), { dim: 1 })).toNumbers()));
+}
+
+/**
+ * Clean accuracy, and robust accuracy under one attack (none: equal to clean). Images that are wrong as they are are not
+ * attacked. Each batch is one scope.
+ */
+export function accuracy(victim: Victim, split: Split, attack: Attack | undefined, options: AccuracyOptions): Accuracy {
+  const examples = Math.min(options.examples ?? split.length, split.length);
+  const batchSize = options.batchSize ?? split.batchSize;
+  const clean = new Int32Array(examples);
+  const adversarial = new Int32Array(examples);
+  let correct = 0;
+  let robust = 0;
+  for (let start = 0; start < examples; start += batchSize) {
+    options.poll?.();
+    scope(() => {
+      const batch = split.ordered(start, Math.min(batchSize, examples - start));
+      const labels = batch.y.toNumbers();
+      const before = predict(victim, batch.x);
+      const standing = [...before.keys()].filter((i) => before[i] === labels[i]);
+      const after =
+        attack && standing.length > 0 ? attacked(victim, batch, standing, start, split, attack, options) : before;
+      clean.set(before, start);
+      adversarial.set(before, start);
+      for (const [k, i] of standing.entries()) adversarial[start + i] = after[attack ? k : i] ?? -1;
+      correct += standing.length;
+      robust += standing.filter((i) => adversarial[start + i] === labels[i]).length;
+    });
+    options.onProgress?.({ done: Math.min(start + batchSize, examples), of: examples, robust });
+  }
+  return {
+    examples,
+    correct,
+    robust,
+    cleanAccuracy: correct / examples,
+    robustAccuracy: robust / examples,
+    predictions: { clean, adversarial },
+  };
+}
+
+function attacked(
+  victim: Victim,
+  batch: Batch,
+  standing: readonly number[],
+  start: number,
+  split: Split,
+  attack: Attack,
+  { rng, poll }: AccuracyOptions,
+): Int32Array {
+  const at = tensor(BigInt64Array.from(standing, BigInt));
+  const x = ops.indexSelect(batch.x, 0, at);
+  const y = ops.indexSelect(batch.y, 0, at);
+  const indices = Int32Array.from(standing, (i) => split.indices[start + i] ?? start + i);
+  return predict(victim, attack.perturb(victim, x, y, { rng, indices, ...(poll && { poll }) }));
+}

@@ -1,0 +1,36 @@
+import { ops, type Tensor } from "../torch/index.js";
+import type { Threat } from "./threat.js";
+
+/** Norm of each image's change, [N,1,1,1]. */
+export function l2Norm(delta: Tensor): Tensor {
+  return ops.vectorNorm(delta, { ord: 2, dim: [1, 2, 3], keepdim: true });
+}
+
+/** v divided by its own norm per image; zero stays zero. */
+export function unit(v: Tensor): Tensor {
+  return ops.div(v, ops.add(l2Norm(v), 1e-12));
+}
+
+/**
+ * The projection onto the threat's ball around x and onto [0,1], prepared once for many points. Linf: both are boxes,
+ * so one pair of bounds does. L2: the displacement is scaled by min(1, eps / its norm), then clipped, which only
+ * shortens it.
+ */
+export function projector(threat: Threat, x: Tensor): (point: Tensor) => Tensor {
+  const { eps } = threat;
+  if (threat.norm === "linf") {
+    const low = ops.clampMin(ops.sub(x, eps), 0);
+    const high = ops.clampMax(ops.add(x, eps), 1);
+    return (point) => ops.minimum(ops.maximum(point, low), high);
+  }
+  return (point) => {
+    const delta = ops.sub(point, x);
+    const factor = ops.clampMax(ops.mul(ops.reciprocal(ops.add(l2Norm(delta), 1e-12)), eps), 1);
+    return ops.clamp(ops.add(x, ops.mul(delta, factor)), { min: 0, max: 1 });
+  };
+}
+
+/** The direction of steepest ascent of length 1 in the threat's norm; sign(0) = 0. */
+export function steepest(threat: Threat, gradient: Tensor): Tensor {
+  return threat.norm === "linf" ? ops.sign(gradient) : unit(gradient);
+}

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { entry, registry } from "../util/index.js";
+import type { Attack } from "./attack.js";
+import { fgsm } from "./fgsm.js";
+import { pgd, pgdOptions } from "./pgd.js";
+import type { Threat } from "./threat.js";
+
+/** What an attack is built from besides its options. */
+export interface AttackContext {
+  readonly threat: Threat;
+}
+
+export const attacks = registry("attack", {
+  fgsm: entry({
+    summary: "fast gradient sign method, one step of length eps (Goodfellow et al. 2015)",
+    options: z.strictObject({}),
+    create: (_options, { threat }: AttackContext): Attack => fgsm(threat),
+  }),
+  pgd: entry({
+    summary: "projected gradient descent with restarts (Madry et al. 2018)",
+    options: pgdOptions,
+    create: (options, { threat }: AttackContext): Attack => pgd(threat, options),
+  }),
+});

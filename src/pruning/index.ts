@@ -1,0 +1,17 @@
+export { hydra } from "./hydra.js";
+export { keptCount } from "./kept-count.js";
+export { magnitude } from "./magnitude.js";
+export {
+  applyMasks,
+  deadFilters,
+  type MaskDistance,
+  type Masks,
+  maskDistance,
+  measureSparsity,
+  type Sparsity,
+  swapFraction,
+} from "./mask.js";
+export type { Arrived, Method, MethodState } from "./method.js";
+export { methods } from "./registry.js";
+export { initialScores, type ScoreInit } from "./score-init.js";
+export { keepLargest } from "./select.js";

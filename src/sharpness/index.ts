@@ -1,0 +1,13 @@
+export type { Norm } from "./ball.js";
+export type {
+  EvaluateOptions,
+  Evaluation,
+  Objective,
+  ScoreGradient,
+  SearchStep,
+  Statistics,
+  StepGradient,
+} from "./gradient.js";
+export { plain } from "./plain.js";
+export { gradients } from "./registry.js";
+export { s2ap } from "./s2ap.js";
