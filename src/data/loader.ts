@@ -1,0 +1,111 @@
+import { z } from "zod";
+import { ops, scope, type Tensor, tensor } from "../torch/index.js";
+import { expected, type Rng, rng, UsageError } from "../util/index.js";
+import { augmentation, cropAndFlip } from "./augment.js";
+import type { Batch, Dataset, Split, Splits } from "./dataset.js";
+
+export interface SplitOptions {
+  /** Images a batch. Default 128. */
+  readonly batchSize?: number;
+  /** Whether `batch` zero-pads by 4, crops at random and mirrors half of the images. Default false. */
+  readonly augment?: boolean;
+}
+
+function whole(where: string, name: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  const range =
+    most === Number.MAX_SAFE_INTEGER ? `a whole number >= ${least}` : `a whole number in [${least}, ${most}]`;
+  throw new UsageError(expected(where, `${name} to be ${range}`, value), { code: "usage/option" });
+}
+
+/** Images of a data set as one batch; x is float32 in [0,1], channels_last. */
+function gather(dataset: Dataset, images: Int32Array, variants: Uint8Array | undefined): Batch {
+  return scope(() => {
+    const at = tensor(images);
+    const bytes = ops.indexSelect(dataset.images, 0, at);
+    const x = variants === undefined ? toChannelsLast(bytes) : cropAndFlip(bytes, variants);
+    // A true division, as everyone's ToTensor does: the product with 1/255 has other last bits.
+    return { x: ops.div(x, 255), y: ops.indexSelect(dataset.labels, 0, at), size: images.length };
+  });
+}
+
+function toChannelsLast(x: Tensor): Tensor {
+  return ops.contiguous(x, { memoryFormat: "channels_last" });
+}
+
+/** Batches of the images at `indices` of a data set. */
+export function split(dataset: Dataset, indices: Int32Array, options: SplitOptions = {}): Split {
+  const { augment = false } = options;
+  const batchSize = whole("split", "batchSize", options.batchSize ?? 128, 1);
+  const steps = Math.ceil(indices.length / batchSize);
+  let order: { readonly key: bigint; readonly epoch: number; readonly images: Int32Array } | undefined;
+  const orderOf = (epoch: number, keyed: Rng): Int32Array => {
+    if (order?.key !== keyed.key || order.epoch !== epoch) {
+      const images = keyed
+        .at("order", epoch)
+        .permutation(indices.length)
+        .map((at) => indices[at] as number);
+      order = { key: keyed.key, epoch, images };
+    }
+    return order.images;
+  };
+  return {
+    dataset,
+    indices,
+    length: indices.length,
+    batchSize,
+    augment,
+    steps,
+    batch(epoch, index, keyed) {
+      whole("split.batch", "index", index, 0, steps - 1);
+      const images = orderOf(epoch, keyed).slice(index * batchSize, (index + 1) * batchSize);
+      return gather(dataset, images, augment ? augmentation(images, epoch, keyed) : undefined);
+    },
+    ordered(start, count) {
+      whole("split.ordered", "start", start, 0, indices.length - 1);
+      whole("split.ordered", "count", count, 1);
+      return gather(dataset, indices.slice(start, start + count), undefined);
+    },
+  };
+}
+
+/** Options that every data set has. */
+export const splitsFields = {
+  batchSize: z.int().min(1).default(128).describe("images a batch; default 128"),
+  augment: z
+    .boolean()
+    .default(true)
+    .describe("zero-pad by 4, crop at random and mirror half of the training images; default true"),
+  selection: z.int().min(0).default(1000).describe("training images held out to choose checkpoints; default 1000"),
+  examples: z.int().min(1).optional().describe("training images to use, besides those held out; default all"),
+};
+
+const splitsSchema = z.object(splitsFields);
+export type SplitsOptions = z.output<typeof splitsSchema>;
+
+/** Checks how many of `total` training images are held out and used, which can be done before any is loaded. */
+export function checkSplits(where: string, total: number, options: SplitsOptions): void {
+  const held = whole(where, "selection", options.selection, 0, total - 1);
+  whole(where, "examples", options.examples ?? total - held, 1, total - held);
+}
+
+/**
+ * Divides a data set. Which images are held out, and which are used with `examples`, depends on the size of the training set alone,
+ * not on the seed of a run: runs that differ in seed choose checkpoints on the same images, and a smaller `examples` is a subset.
+ */
+export function splits(where: string, data: { train: Dataset; test: Dataset }, options: SplitsOptions): Splits {
+  const { batchSize, augment, selection } = options;
+  const total = data.train.length;
+  checkSplits(where, total, options);
+  const order = rng(0, "held-out images").permutation(total);
+  const used = order.slice(selection, selection + (options.examples ?? total));
+  return {
+    train: split(data.train, used.sort(), { batchSize, augment }),
+    selection: split(data.train, order.slice(0, selection).sort(), { batchSize }),
+    test: split(
+      data.test,
+      Int32Array.from({ length: data.test.length }, (_, i) => i),
+      { batchSize },
+    ),
+  };
+}
