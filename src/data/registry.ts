@@ -1,0 +1,24 @@
+import { type AnyEntry, entry, registry } from "../util/index.js";
+import { cifar10, cifarOptions } from "./cifar.js";
+import type { Splits } from "./dataset.js";
+import type { OnProgress } from "./fetch.js";
+import { synthetic, syntheticOptions } from "./synthetic.js";
+
+/** What a data set is loaded with besides its options. */
+export interface DataContext {
+  /** Told of downloads. */
+  readonly onProgress?: OnProgress | undefined;
+}
+
+export const datasets = registry<AnyEntry<DataContext, Promise<Splits>>>("data set", {
+  cifar10: entry({
+    summary: "CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32 x 32 in 10 classes",
+    options: cifarOptions,
+    create: (options, { onProgress }: DataContext) => cifar10({ ...options, onProgress }),
+  }),
+  synthetic: entry({
+    summary: "generated smooth patterns with noise, learnt in seconds; nothing is downloaded",
+    options: syntheticOptions,
+    create: (options, _context: DataContext) => Promise.resolve(synthetic(options)),
+  }),
+});
