@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,15 +18,18 @@ function folder(name: string): string {
   return path;
 }
 
+/** A shell script, made executable. */
+function program(dir: string, name: string, script: string): void {
+  writeFileSync(join(dir, name), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(dir, name), 0o755);
+}
+
 /** A folder to stand alone in PATH: the few real programs the script needs, and shell scripts in place of the others. */
 function programs(scripts: Scripts): string {
   const bin = folder("bin");
   for (const name of ["bash", "env", "dirname", "mkdir", "cat", "wc"])
     symlinkSync(join("/usr/bin", name), join(bin, name));
-  for (const [name, script] of Object.entries(scripts)) {
-    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
-    chmodSync(join(bin, name), 0o755);
-  }
+  for (const [name, script] of Object.entries(scripts)) program(bin, name, script);
   return bin;
 }
 
@@ -115,6 +118,31 @@ test("points to S2AP_LIBTORCH where there is no apt", () => {
   expect(stderr).toContain("unpack libtorch (or install PyTorch) and set S2AP_LIBTORCH to its folder");
   expect(status).toBe(2);
   expect(bootstrap({ ...node, cmake: "" }).stderr).toContain("found no ninja c++");
+});
+
+test("fails when the sources do not compile, and tries again the next time", () => {
+  const tree = folder("tree");
+  for (const name of ["scripts", "src", "node_modules/.bin"]) mkdirSync(join(tree, name), { recursive: true });
+  cpSync(join(root, "scripts/bootstrap"), join(tree, "scripts/bootstrap"));
+  for (const name of ["package-lock.json", "tsconfig.json", "tsconfig.build.json"])
+    writeFileSync(join(tree, name), "{}");
+  const lock = spawnSync("sha256sum", { cwd: tree, input: "{}", encoding: "utf8" }).stdout;
+  writeFileSync(join(tree, "node_modules/.s2ap-lock"), lock);
+  program(tree, "scripts/build-native", "exit 0");
+  program(tree, "node_modules/.bin/tsc", 'mkdir -p dist; echo "src/a.ts(1,1): error TS1005"; exit 2');
+  const run = () => {
+    const { status, stderr } = spawnSync(join(tree, "scripts/bootstrap"), [], { encoding: "utf8", stdio: "pipe" });
+    return { status, stderr };
+  };
+  for (const _ of [1, 2]) {
+    const { status, stderr } = run();
+    expect(stderr).toMatch(/^bootstrap: TypeScript \.\.\. failed after \d+ s\nsrc\/a\.ts\(1,1\): error TS1005\n$/);
+    expect(status).toBe(1);
+  }
+  program(tree, "node_modules/.bin/tsc", "mkdir -p dist; echo > dist/gone.js");
+  expect(run()).toMatchObject({ status: 0 });
+  expect(existsSync(join(tree, "dist/gone.js"))).toBe(false);
+  expect(run()).toEqual({ status: 0, stderr: "" });
 });
 
 test("the s2ap program says to run it where nothing is built", () => {
