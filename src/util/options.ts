@@ -57,7 +57,7 @@ type RawIssue = Parameters<z.core.$ZodErrorMap>[0];
 function phrase(issue: RawIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":
-      return `to be ${typeName(String(issue.expected))}`;
+      return `to be ${typeName(isWhole(issue.schema) ? "int" : String(issue.expected))}`;
     case "too_small":
     case "too_big":
       return issue.origin === "number" || issue.origin === "int" ? range(issue) : size(issue);
@@ -76,12 +76,18 @@ function phrase(issue: RawIssue): string | undefined {
   }
 }
 
+/** A text given for a whole number is told that it is no number; what was wanted is the narrower type. */
+function isWhole(schema: RawIssue["schema"]): boolean {
+  return (schema?._zod.def as { format?: string } | undefined)?.format === "safeint";
+}
+
 const TYPES: Readonly<Record<string, string>> = {
   int: "a whole number",
   array: "a list",
   boolean: "true or false",
   record: "a map of names to values",
   object: "a map of options",
+  never: "left out",
 };
 
 function typeName(type: string): string {

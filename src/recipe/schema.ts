@@ -1,0 +1,169 @@
+import { z } from "zod";
+import type { AnyEntry, Registry } from "../util/index.js";
+
+/** What the schema needs of a registry's row. */
+export interface Described {
+  readonly summary: string;
+  readonly options: z.ZodType;
+}
+
+type NoContext = Readonly<Record<string, never>>;
+
+/** Everything that a recipe can name. */
+export interface Registries {
+  readonly threat: z.ZodType;
+  readonly models: Registry<Described>;
+  readonly datasets: Registry<Described>;
+  readonly attacks: Registry<Described>;
+  readonly losses: Registry<Described>;
+  readonly optimizers: Registry<Described>;
+  readonly schedules: Registry<Described>;
+  readonly methods: Registry<AnyEntry<NoContext, { readonly searches: boolean }>>;
+  readonly gradients: Registry<AnyEntry<NoContext, { check(epochs: number): void }>>;
+}
+
+/** A factory's name and its options, defaults filled in. */
+export interface Named {
+  readonly name: string;
+  readonly [option: string]: unknown;
+}
+
+export interface StageRecipe {
+  readonly epochs: number;
+  /** With `attack`, which crafts its examples. */
+  readonly loss: Named & { readonly attack: Named };
+  /** With `schedule`. */
+  readonly optimizer: Named & { readonly schedule: Named };
+}
+
+export interface SearchRecipe extends StageRecipe {
+  readonly method: Named;
+  readonly gradient: Named;
+}
+
+/** One measurement of the finished network: `clean`, or an attack. */
+export interface EvaluationRecipe extends Named {
+  /** Images of the test set, from its front; default all. */
+  readonly examples?: number;
+}
+
+export type Precision = "float32" | "bfloat16" | "auto";
+
+/** A recipe with every default filled in, as plain JSON. */
+export interface Recipe {
+  readonly name: string;
+  readonly seed: number;
+  /** Of the training; evaluation is float32. `auto`: bfloat16 where the CPU has it. */
+  readonly precision: Precision;
+  readonly data: Named;
+  readonly model: { readonly arch: string; readonly [option: string]: unknown };
+  readonly threat: { readonly norm: "linf" | "l2"; readonly eps: string };
+  readonly stages: {
+    readonly pretrain?: StageRecipe;
+    readonly search?: SearchRecipe;
+    readonly finetune?: StageRecipe;
+  };
+  readonly evaluation: readonly EvaluationRecipe[];
+}
+
+/**
+ * What a recipe file means. With `variants` it is an experiment: the recipe itself ends with the pretrain stage, which
+ * the variants share, and each variant is a whole recipe.
+ */
+export interface ResolvedRecipe extends Recipe {
+  readonly variants?: Readonly<Record<string, Recipe>>;
+}
+
+/** The options of one factory with the tag that names it, and what the recipe adds to them. */
+function tagged(tag: string, name: string, row: Described, extra: z.ZodRawShape): z.ZodObject {
+  if (!(row.options instanceof z.ZodObject)) {
+    throw new TypeError(`${name}: expected its options to be a zod object, got a ${row.options.type}`);
+  }
+  return row.options.safeExtend({ [tag]: z.literal(name).describe(row.summary), ...extra }).strict();
+}
+
+/** A choice among the rows of a registry by `name:` (`arch:` for models). */
+export function choice(rows: Registry<Described>, extra: z.ZodRawShape = {}, tag = "name"): z.ZodDiscriminatedUnion {
+  const options = rows.entries().map(([name, row]) => tagged(tag, name, row, extra));
+  return z.discriminatedUnion(tag, options as unknown as [z.ZodObject]);
+}
+
+/** `schedule: cosine` is short for `schedule: { name: cosine }`. */
+function scheduleChoice(rows: Registry<Described>): z.ZodType {
+  const whole = choice(rows);
+  const short = z.enum(rows.names()).transform((name): unknown => whole.parse({ name }));
+  return z.union([short, whole]).default(() => whole.parse({ name: "constant" }));
+}
+
+function evaluationItem(attacks: Registry<Described>): z.ZodType {
+  const examples = z.int().gte(1).optional().describe("test images to use, from the front; default all");
+  const clean = z.strictObject({ name: z.literal("clean").describe("accuracy on unperturbed images"), examples });
+  const others = attacks.entries().map(([name, row]) => tagged("name", name, row, { examples }));
+  return z.discriminatedUnion("name", [clean, ...others]);
+}
+
+/** A stage's options that may be given once for all stages. */
+function commonOptions(known: Registries) {
+  const attack = choice(known.attacks).describe("crafts the examples the loss is computed on");
+  const schedule = scheduleChoice(known.schedules).describe("of the learning rate, over a stage; default constant");
+  return {
+    loss: choice(known.losses, { attack }).describe("what is minimised; a stage's own is laid over the common one"),
+    optimizer: choice(known.optimizers, { schedule }).describe("a stage's own is laid over the common one"),
+  };
+}
+
+/** The schemas of a recipe whose stages are complete (variants and common options merged in), and of the common options. */
+export function recipeSchemas(known: Registries) {
+  const common = commonOptions(known);
+  return { recipe: recipeSchema(known, common), common };
+}
+
+export type RecipeSchemas = ReturnType<typeof recipeSchemas>;
+
+/** Keys of a recipe file that are gone once it is merged; they are here to be listed among the known ones. */
+const mergedBefore = {
+  loss: z.never().optional(),
+  optimizer: z.never().optional(),
+  variants: z.never().optional(),
+  profiles: z.never().optional(),
+};
+
+function recipeSchema(known: Registries, stage: ReturnType<typeof commonOptions>) {
+  const epochs = z.int().gte(1).describe("passes over the training images");
+  const gradient = choice(known.gradients).describe("how the search follows the scores; default plain");
+  const search = {
+    epochs: z.int().gte(0).default(0).describe("passes over the training images; only methods without a search take 0"),
+    method: choice(known.methods).describe("how scores make a mask"),
+    gradient: gradient.default(() => gradient.parse({ name: "plain" })),
+    ...stage,
+  };
+  return z.strictObject({
+    name: z.string().min(1).describe("default: the file's name"),
+    seed: z.int().gte(0).lte(Number.MAX_SAFE_INTEGER).default(1234).describe("default 1234"),
+    precision: z
+      .enum(["float32", "bfloat16", "auto"])
+      .default("float32")
+      .describe("of training; `auto` is bfloat16 where the CPU has it; evaluation is float32; default float32"),
+    data: choice(known.datasets).describe("which images, and how they are split and batched"),
+    model: choice(known.models, {}, "arch").describe("the network"),
+    threat: known.threat.describe("what the adversary may do"),
+    stages: z
+      .strictObject({
+        pretrain: z
+          .strictObject({ epochs, ...stage })
+          .optional()
+          .describe("robust training of the dense network"),
+        search: z.strictObject(search).optional().describe("the search for a mask; weights are frozen"),
+        finetune: z
+          .strictObject({ epochs, ...stage })
+          .optional()
+          .describe("training of the kept weights"),
+      })
+      .describe("what is done, in this order"),
+    evaluation: z
+      .array(evaluationItem(known.attacks))
+      .default(() => [{ name: "clean" }])
+      .describe("what is measured at the end, in float32 on the test set"),
+    ...mergedBefore,
+  });
+}
