@@ -3,7 +3,7 @@ import { checkOptions } from "../util/index.js";
 import { crossChecks } from "./checks.js";
 import { asWritten, tagFirst } from "./plain.js";
 import { distinct, locateProblem, RecipeError, type RecipeProblem } from "./problem.js";
-import type { Recipe, RecipeSchemas, Registries, ResolvedRecipe } from "./schema.js";
+import { COMMON, type Recipe, type RecipeSchemas, type Registries, type ResolvedRecipe } from "./schema.js";
 import { child, type MapNode, merge, type Node, plain, withEntry } from "./tree.js";
 
 /** A recipe's name becomes the name of a folder. */
@@ -45,9 +45,9 @@ function resolveRoot(root: MapNode, resolving: Resolving): ResolvedRecipe | unde
 
 /** Common options that every stage replaces would go unread: what they say must make sense all the same. */
 function checkCommon(root: MapNode, { schemas, problems }: Resolving): void {
-  for (const [key, schema] of Object.entries(schemas.common)) {
+  for (const key of COMMON) {
     const node = child(root, key);
-    const checked = node && checkOptions(schema, plain(node));
+    const checked = node && checkOptions(schemas.choices[key], plain(node));
     if (node === undefined || checked === undefined || checked.ok) continue;
     // What is missing here may be given by each stage.
     const wrong = checked.problems.filter(({ got }) => got !== undefined);
@@ -110,7 +110,7 @@ function completeStages(recipe: MapNode): MapNode {
   for (const name of STAGES) {
     let stage = child(stages, name);
     if (stages?.kind !== "map" || stage?.kind !== "map") continue;
-    for (const key of ["loss", "optimizer"]) {
+    for (const key of COMMON) {
       const common = child(recipe, key);
       const own = child(stage, key);
       const whole = own === undefined ? common : merge(common, own);

@@ -102,22 +102,34 @@ function evaluationItem(attacks: Registry<Described>): z.ZodType {
   return z.discriminatedUnion("name", [clean, ...others]);
 }
 
-/** A stage's options that may be given once for all stages. */
-function commonOptions(known: Registries) {
+/** The choices a recipe offers, by the key that makes them. */
+function choices(known: Registries) {
   const attack = choice(known.attacks).describe("crafts the examples the loss is computed on");
   const schedule = scheduleChoice(known.schedules).describe("of the learning rate, over a stage; default constant");
+  const gradient = choice(known.gradients).describe("how the search follows the scores; default plain");
   return {
+    attack,
+    schedule,
     loss: choice(known.losses, { attack }).describe("what is minimised; a stage's own is laid over the common one"),
     optimizer: choice(known.optimizers, { schedule }).describe("a stage's own is laid over the common one"),
+    data: choice(known.datasets).describe("which images, and how they are split and batched"),
+    model: choice(known.models, {}, "arch").describe("the network"),
+    threat: known.threat.describe("what the adversary may do"),
+    method: choice(known.methods).describe("how scores make a mask"),
+    gradient,
   };
 }
 
-/** The schemas of a recipe whose stages are complete (variants and common options merged in), and of the common options. */
+/** Choices that can be made once for all stages. */
+export const COMMON = ["loss", "optimizer"] as const;
+
+/** The schema of a recipe whose stages are complete (variants and common options merged in), and of its choices. */
 export function recipeSchemas(known: Registries) {
-  const common = commonOptions(known);
-  return { recipe: recipeSchema(known, common), common };
+  const offered = choices(known);
+  return { recipe: recipeSchema(known, offered), choices: offered };
 }
 
+type Choices = ReturnType<typeof choices>;
 export type RecipeSchemas = ReturnType<typeof recipeSchemas>;
 
 /** Keys of a recipe file that are gone once it is merged; they are here to be listed among the known ones. */
@@ -128,15 +140,14 @@ const mergedBefore = {
   profiles: z.never().optional(),
 };
 
-function recipeSchema(known: Registries, stage: ReturnType<typeof commonOptions>) {
+function recipeSchema(known: Registries, { loss, optimizer, method, gradient, data, model, threat }: Choices) {
   const epochs = z.int().gte(1).describe("passes over the training images");
-  const gradient = choice(known.gradients).describe("how the search follows the scores; default plain");
   const search = {
     epochs: z.int().gte(0).default(0).describe("passes over the training images; only methods without a search take 0"),
-    method: choice(known.methods).describe("how scores make a mask"),
+    method,
     gradient: gradient.default(() => gradient.parse({ name: "plain" })),
-    ...stage,
   };
+  const stage = { loss, optimizer };
   return z.strictObject({
     name: z.string().min(1).describe("default: the file's name"),
     seed: z.int().gte(0).lte(Number.MAX_SAFE_INTEGER).default(1234).describe("default 1234"),
@@ -144,16 +155,19 @@ function recipeSchema(known: Registries, stage: ReturnType<typeof commonOptions>
       .enum(["float32", "bfloat16", "auto"])
       .default("float32")
       .describe("of training; `auto` is bfloat16 where the CPU has it; evaluation is float32; default float32"),
-    data: choice(known.datasets).describe("which images, and how they are split and batched"),
-    model: choice(known.models, {}, "arch").describe("the network"),
-    threat: known.threat.describe("what the adversary may do"),
+    data,
+    model,
+    threat,
     stages: z
       .strictObject({
         pretrain: z
           .strictObject({ epochs, ...stage })
           .optional()
           .describe("robust training of the dense network"),
-        search: z.strictObject(search).optional().describe("the search for a mask; weights are frozen"),
+        search: z
+          .strictObject({ ...search, ...stage })
+          .optional()
+          .describe("the search for a mask; weights are frozen"),
         finetune: z
           .strictObject({ epochs, ...stage })
           .optional()
