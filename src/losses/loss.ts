@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { PerturbOptions, Victim } from "../attacks/index.js";
+import type { PerturbOptions, Threat, Victim } from "../attacks/index.js";
 import { noGrad, ops, type Tensor } from "../torch/index.js";
 
 /** One batch with its adversarial examples. */
@@ -22,6 +22,8 @@ export interface LossValue {
 /** A training objective that resists a threat: how its examples are crafted, and what is minimised on them. */
 export interface RobustLoss {
   readonly name: string;
+  /** What it trains against. */
+  readonly threat: Threat;
   /** Adversarial examples, with running batch-norm statistics. */
   craft(victim: Victim, x: Tensor, y: Tensor, options: PerturbOptions): Tensor;
   /** Forwards run in a fixed order, since each may move the batch-norm statistics. */

@@ -12,6 +12,7 @@ export function pgdAt(attack: Attack, options: z.input<typeof pgdAtOptions> = {}
   const { bnUpdates: updates } = parseOptions("pgd-at", pgdAtOptions, options);
   return {
     name: "pgd-at",
+    threat: attack.threat,
     craft: (victim, x, y, at) => attack.perturb(victim, x, y, at),
     evaluate(forward, { x, y, xAdv }) {
       if (updates === "reference") extraForward(forward, x);

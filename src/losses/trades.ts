@@ -27,6 +27,7 @@ export function trades(attack: Attack, options: z.input<typeof tradesOptions> = 
   const { beta, bnUpdates: updates } = parseOptions("trades", tradesOptions, options);
   return {
     name: "trades",
+    threat: attack.threat,
     craft(victim, x, y, at) {
       const [p, logP] = noGrad(() => {
         const clean = victim.logits(x);

@@ -17,12 +17,12 @@ export interface RunStarted {
   readonly seed: number;
 }
 
-/** A stage began, went on after an interruption, or ended. */
+/** A stage began or ended. Going on after an interruption leaves no trace, so a log does not depend on it. */
 export interface StageChanged {
   readonly type: "stage";
   readonly at: string;
   readonly stage: Stage;
-  readonly status: "start" | "resume" | "done";
+  readonly status: "start" | "done";
   readonly epochs: number;
   /** Optimizer steps per epoch. */
   readonly steps: number;
@@ -46,13 +46,13 @@ export interface StepTaken {
   readonly imagesPerSecond: number;
 }
 
-/** How far the mask moved since the epoch before. */
+/** How far the mask moved since the epoch before (the first: since the start). */
 export interface MaskDistance {
-  /** Weights whose mask changed. */
+  /** Share of all prunable weights whose mask entry changed, in [0, 1]. */
   readonly hamming: number;
-  /** `hamming / (2k)`, in [0, 1], with k the number of kept weights. */
+  /** `hamming / (2k)`, k the share of weights kept, in [0, 1]: comparable across sparsities. */
   readonly perKept: number;
-  /** `hamming / (2k)` of each layer. */
+  /** `hamming` of each layer. */
   readonly layers: Readonly<Record<string, number>>;
 }
 
@@ -78,7 +78,7 @@ export interface EpochDone {
   readonly swapFraction?: number;
   /** Search only: L(s + z) - L(s). */
   readonly sharpnessGap?: number;
-  /** Search only: share of filters of which no weight is kept. */
+  /** Search only: share of the squared score gradient that filters without a kept weight carry. */
   readonly deadFilterShare?: number;
   /** Search only: measured fraction of weights removed. */
   readonly sparsity?: { readonly total: number; readonly layers: Readonly<Record<string, number>> };

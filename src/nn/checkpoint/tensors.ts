@@ -1,7 +1,7 @@
-import { fromBytes, keep, type Tensor, toBytes } from "../../torch/index.js";
+import { fromBytes, keep, scope, type Tensor, toBytes } from "../../torch/index.js";
 import { DataError } from "../../util/errors.js";
 import { sha256, writeFileAtomic } from "../../util/index.js";
-import type { Params } from "../params.js";
+import { channelsLast, type Params } from "../params.js";
 import { encodeSafetensors, type RawTensor, readSafetensors } from "./safetensors.js";
 
 export interface SavedTensors {
@@ -50,7 +50,13 @@ export function loadTensors(path: string): SavedTensors {
   }
   const tensors = new Map<string, Tensor>();
   for (const [name, raw] of file.tensors) {
-    tensors.set(name, keep(fromBytes(raw.data, raw.shape, raw.dtype), { forever: true }));
+    tensors.set(
+      name,
+      keep(
+        scope(() => channelsLast(fromBytes(raw.data, raw.shape, raw.dtype))),
+        { forever: true },
+      ),
+    );
   }
   return { tensors, metadata: file.metadata };
 }

@@ -1,0 +1,80 @@
+import { meanCrossEntropy, type RobustLoss } from "../losses/index.js";
+import { bindNetwork, type Model, type Network } from "../models/index.js";
+import { type ModelState, type Passes, pick } from "../nn/index.js";
+import { applyMasks, type Masks, type Method } from "../pruning/index.js";
+import type { EvaluateOptions, Evaluation, Objective, Statistics } from "../sharpness/index.js";
+import { grad, keep, noGrad, type Precision, scope, type Tensor } from "../torch/index.js";
+import { asLeaves, shareCorrect } from "./leaves.js";
+import type { StepContext } from "./loop.js";
+
+/** Batch norm's weights and biases: the parameters of layers that have running statistics. */
+export function batchNormParams(state: ModelState): string[] {
+  return [...state.params.keys()].filter((name) =>
+    state.buffers.has(name.replace(/\.(weight|bias)$/, ".running_mean")),
+  );
+}
+
+type Point = Parameters<Objective["evaluate"]>[0];
+
+export interface ObjectiveOptions {
+  readonly model: Model;
+  /** Frozen weights, and the batch-norm parameters and statistics that the search moves. */
+  readonly state: ModelState;
+  readonly method: Method;
+  readonly loss: RobustLoss;
+  readonly precision: Precision;
+  readonly passes: Passes;
+  /** Whether batch norm's affine parameters stay as they are. */
+  readonly freezeBatchNorm: boolean;
+  readonly context: Pick<StepContext, "batch" | "rng" | "poll">;
+}
+
+/** The search's objective on one batch, as a function of the scores; also what the first evaluation saw. */
+export interface SearchObjective extends Objective {
+  /** Share of the batch that was robust in the first evaluation. */
+  readonly robustAccuracy: number;
+}
+
+export function searchObjective(options: ObjectiveOptions): SearchObjective {
+  const { model, state, method, loss, precision, passes, context } = options;
+  const { x, y } = context.batch;
+  const affine = options.freezeBatchNorm ? [] : batchNormParams(state);
+  const trained = [...model.prunable, ...affine];
+  let crafted: Tensor | undefined;
+  let robustAccuracy = 0;
+
+  /** Adversarial examples of this network: those of the step's first evaluation, unless new ones are asked for. */
+  function examples(network: Network, recraft: boolean): Tensor {
+    if (crafted !== undefined && !recraft) return crafted;
+    // Only the first crafting may be interrupted: before it nothing of the step has happened.
+    const at = crafted ? { rng: context.rng.at("recraft") } : { rng: context.rng.at("attack"), poll: context.poll };
+    crafted = keep(loss.craft(network.victim, x, y, at));
+    return crafted;
+  }
+
+  function evaluate(at: Point, statistics: Statistics, how: EvaluateOptions): Evaluation {
+    const { scores, weights = state.params } = at;
+    const masks: Masks = noGrad(() => method.masks(scores));
+    const dense = noGrad(() => applyMasks(weights, masks));
+    const theta = asLeaves(dense, new Set(trained));
+    const network = bindNetwork(model, { params: theta, buffers: state.buffers }, { precision, passes });
+    const first = crafted === undefined;
+    const xAdv = examples(network, how.recraft ?? false);
+    const value = loss.evaluate(network.forward(statistics), { x, y, xAdv });
+    if (first) robustAccuracy = shareCorrect(value.robustLogits, y);
+    const target = how.loss === "crossEntropy" ? meanCrossEntropy(value.robustLogits, y) : value.loss;
+    passes.backward += 1;
+    const raw = grad(target, [...pick(theta, trained).values()]);
+    const gradients = new Map(trained.map((name, i) => [name, raw[i] as Tensor]));
+    const weightGradients = pick(gradients, model.prunable);
+    const pulled = noGrad(() => method.pullBack({ scores, weights, weightGradients }));
+    return { loss: value.loss.item(), scores: pulled, weights: weightGradients, rest: pick(gradients, affine), masks };
+  }
+
+  return {
+    evaluate: (at, statistics, how = {}) => scope(() => evaluate(at, statistics, how)),
+    get robustAccuracy() {
+      return robustAccuracy;
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { type Attack, pgd } from "../attacks/index.js";
+import type { Split } from "../data/index.js";
+import type { RobustLoss } from "../losses/index.js";
+import type { Optimizer } from "../optim/index.js";
+import type { EpochDone, Run, Stage } from "../run/index.js";
+import type { Precision } from "../torch/index.js";
+import { S2apError } from "../util/index.js";
+
+/** What happened so far in the epoch at hand; sent after every step, never logged. */
+export interface StageProgress {
+  readonly stage: Stage;
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Steps of the stage done, and in all. */
+  readonly step: number;
+  readonly steps: number;
+  /** Means over the epoch so far. */
+  readonly loss: number;
+  readonly robustAccuracy: number;
+  readonly imagesPerSecond: number;
+}
+
+/** What the three stages have in common. No stage ever sees the test set. */
+export interface StageOptions {
+  readonly train: Split;
+  /** Held-out images that choose among epochs. */
+  readonly selection: Split;
+  readonly loss: RobustLoss;
+  readonly optimizer: Optimizer;
+  readonly epochs: number;
+  /** Where events and checkpoints go; with it, a stage that was stopped goes on where it was. Default: nowhere. */
+  readonly run?: Run | undefined;
+  /** Of data order, augmentation and attack noise; default: the run's, else 0. */
+  readonly seed?: number | undefined;
+  /** Arithmetic of training passes; default float32. Evaluation is float32 always. */
+  readonly precision?: Precision | undefined;
+  /** Which epoch's network is passed on: the most robust on `selection` (default) or the last. */
+  readonly choose?: "best" | "last" | undefined;
+  /** Attack that measures robustness on `selection`; default PGD-10 at the loss's threat. */
+  readonly selectionAttack?: Attack | undefined;
+  /** Asked before every step and attack step; true stops with the state saved (`StoppedError`). */
+  readonly shouldStop?: (() => boolean) | undefined;
+  readonly onProgress?: ((progress: StageProgress) => void) | undefined;
+  /** Told of things worth a warning, such as a damaged checkpoint that was passed over. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** A stage's log: one entry an epoch. */
+export type History = readonly Omit<EpochDone, "at">[];
+
+/** A stage was asked to stop; its state is saved and the same call goes on from there. */
+export class StoppedError extends S2apError {
+  constructor(stage: Stage) {
+    super(`${stage}: stopped as asked; run the same command again to go on`, { code: "stopped" });
+  }
+}
+
+export function selectionAttackOf(options: StageOptions): Attack {
+  return options.selectionAttack ?? pgd(options.loss.threat, { steps: 10 });
+}
