@@ -30,6 +30,8 @@ export interface Named {
 
 export interface StageRecipe {
   readonly epochs: number;
+  /** Which epoch's network goes on. */
+  readonly choose: "best" | "last";
   /** With `attack`, which crafts its examples. */
   readonly loss: Named & { readonly attack: Named };
   /** With `schedule`. */
@@ -39,6 +41,8 @@ export interface StageRecipe {
 export interface SearchRecipe extends StageRecipe {
   readonly method: Named;
   readonly gradient: Named;
+  readonly freezeBatchNorm: boolean;
+  readonly recalibrate: number;
 }
 
 /** One measurement of the finished network: `clean`, or an attack. */
@@ -55,6 +59,8 @@ export interface Recipe {
   readonly seed: number;
   /** Of the training; evaluation is float32. `auto`: bfloat16 where the CPU has it. */
   readonly precision: Precision;
+  /** What chooses among epochs; `test` is what the references do. */
+  readonly selectOn: "selection" | "test";
   readonly data: Named;
   readonly model: { readonly arch: string; readonly [option: string]: unknown };
   readonly threat: { readonly norm: "linf" | "l2"; readonly eps: string };
@@ -146,8 +152,21 @@ function recipeSchema(known: Registries, { loss, optimizer, method, gradient, da
     epochs: z.int().gte(0).default(0).describe("passes over the training images; only methods without a search take 0"),
     method,
     gradient: gradient.default(() => gradient.parse({ name: "plain" })),
+    freezeBatchNorm: z
+      .boolean()
+      .default(false)
+      .describe("leave batch norm's weights and biases as they are; default false"),
+    recalibrate: z
+      .int()
+      .gte(0)
+      .default(0)
+      .describe("batches that re-estimate running statistics at the final mask; default 0"),
   };
-  const stage = { loss, optimizer };
+  const choose = z
+    .enum(["best", "last"])
+    .default("best")
+    .describe("which epoch's network goes on: the most robust on the selection images (default), or the last");
+  const stage = { choose, loss, optimizer };
   return z.strictObject({
     name: z.string().min(1).describe("default: the file's name"),
     seed: z.int().gte(0).lte(Number.MAX_SAFE_INTEGER).default(1234).describe("default 1234"),
@@ -155,6 +174,12 @@ function recipeSchema(known: Registries, { loss, optimizer, method, gradient, da
       .enum(["float32", "bfloat16", "auto"])
       .default("float32")
       .describe("of training; `auto` is bfloat16 where the CPU has it; evaluation is float32; default float32"),
+    selectOn: z
+      .enum(["selection", "test"])
+      .default("selection")
+      .describe(
+        "images that choose among epochs: held out of training (default), or parity with the references: the test set",
+      ),
     data,
     model,
     threat,

@@ -50,7 +50,7 @@ export type History = readonly Omit<EpochDone, "at">[];
 
 /** A stage was asked to stop; its state is saved and the same call goes on from there. */
 export class StoppedError extends S2apError {
-  constructor(stage: Stage) {
+  constructor(stage: Stage | "evaluation") {
     super(`${stage}: stopped as asked; run the same command again to go on`, { code: "stopped" });
   }
 }

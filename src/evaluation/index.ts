@@ -1,0 +1,2 @@
+export { type EvaluateOptions, evaluate, type Measured } from "./evaluate.js";
+export { type AttackedImages, attackedImages } from "./images.js";

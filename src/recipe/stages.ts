@@ -1,0 +1,152 @@
+// One run folder: its stages in order, each from what the one before left, and the files at the end.
+import { existsSync } from "node:fs";
+import { accuracy } from "../attacks/index.js";
+import type { Splits } from "../data/index.js";
+import { bindNetwork, type Model, withState } from "../models/index.js";
+import { pick } from "../nn/index.js";
+import { applyMasks, type Masks } from "../pruning/index.js";
+import { type Run, STAGES, type Stage } from "../run/index.js";
+import { keep, ops, type Precision, scope } from "../torch/index.js";
+import { finetune, type History, pretrain, type StageOptions, type StageProgress, search } from "../train/index.js";
+import { rng, UsageError } from "../util/index.js";
+import { buildGradient, buildLoss, buildMethod, buildOptimizer, buildThreat, selectionAttack } from "./build.js";
+import { loadModel } from "./model-file.js";
+import type { Recipe, StageRecipe } from "./schema.js";
+
+export interface StagesContext {
+  readonly recipe: Recipe;
+  readonly run: Run;
+  readonly splits: Splits;
+  readonly precision: Precision;
+  /** Stages to do; the others' results are taken from the folder. */
+  readonly stages: readonly Stage[];
+  readonly initial: Model;
+  /** `initial` is a trained network, not fresh weights. */
+  readonly given: boolean;
+  readonly shouldStop?: (() => boolean) | undefined;
+  readonly onProgress?: ((progress: StageProgress) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/** What the stages made of the network. */
+export interface StagesOutcome {
+  readonly model: Model;
+  readonly masks: Masks | undefined;
+  /** Of the masked network on `selection`, before finetuning. */
+  readonly maskRobustAccuracy: number | null;
+  readonly searchHistory: History;
+}
+
+function optionsOf(context: StagesContext, stage: StageRecipe): StageOptions {
+  const { recipe, run, splits, precision, shouldStop, onProgress, onWarning } = context;
+  const threat = buildThreat(recipe);
+  return {
+    train: splits.train,
+    selection: recipe.selectOn === "test" ? splits.test : splits.selection,
+    loss: buildLoss(stage.loss, threat),
+    optimizer: buildOptimizer(stage.optimizer),
+    epochs: stage.epochs,
+    choose: stage.choose,
+    selectionAttack: selectionAttack(threat),
+    seed: recipe.seed,
+    run,
+    precision,
+    shouldStop,
+    onProgress,
+    onWarning,
+  };
+}
+
+/** Masks of a network that is already sparse: where its prunable weights are not zero. */
+export function masksOfZeros(model: Model): Masks {
+  return keep(
+    scope(
+      () =>
+        new Map(Array.from(pick(model.params, model.prunable), ([name, w]) => [name, ops.to(ops.ne(w, 0), w.dtype)])),
+    ),
+    { forever: true },
+  );
+}
+
+/** Robust accuracy on `selection` of the network with its masks applied. */
+function maskAccuracy(model: Model, masks: Masks, options: StageOptions): number {
+  return scope(() => {
+    const masked = withState(model, { params: applyMasks(model.params, masks) });
+    const { victim } = bindNetwork(masked, masked);
+    const attack = selectionAttack(options.loss.threat);
+    return accuracy(victim, options.selection, attack, { rng: rng(options.seed ?? 0, "mask") }).robustAccuracy;
+  });
+}
+
+/** A stage that begins with fresh weights where the recipe has trained ones would give numbers that mean nothing. */
+function requireEarlier({ recipe, run, stages, given }: StagesContext): void {
+  const first = STAGES.findIndex((stage) => stages.includes(stage));
+  const missing = STAGES.slice(0, Math.max(first, 0)).filter(
+    (stage) => recipe.stages[stage] !== undefined && !existsSync(run.path("checkpoints", `${stage}.safetensors`)),
+  );
+  if (given || missing.length === 0) return;
+  throw new UsageError(
+    `${STAGES[first]}: expected the result of ${missing.join(" and ")} in ${run.folder}, got none: run that first, or name a network with --from`,
+    { code: "usage/missing-stage" },
+  );
+}
+
+/** Runs the stages that are asked for; a stage whose result lies in the folder is taken from there. */
+export async function runStages(context: StagesContext): Promise<StagesOutcome> {
+  const { recipe, run, stages, initial } = context;
+  requireEarlier(context);
+  const { pretrain: first, search: second, finetune: third } = recipe.stages;
+  let model = initial;
+  let masks: Masks | undefined;
+  let maskRobustAccuracy: number | null = null;
+  let searchHistory: History = [];
+  const wanted = (stage: Stage) =>
+    stages.includes(stage) || existsSync(run.path("checkpoints", `${stage}.safetensors`));
+  if (first && wanted("pretrain")) model = await pretrain(model, optionsOf(context, first));
+  if (second && wanted("search")) {
+    const options = optionsOf(context, second);
+    const searched = await search(model, {
+      ...options,
+      method: buildMethod(second.method),
+      gradient: buildGradient(second.gradient),
+      freezeBatchNorm: second.freezeBatchNorm,
+      recalibrate: second.recalibrate,
+    });
+    ({ model, masks } = searched);
+    searchHistory = searched.history;
+    maskRobustAccuracy = maskAccuracy(model, masks, options);
+  }
+  if (third && wanted("finetune")) {
+    masks ??= masksOfZeros(model);
+    model = await finetune(model, { ...optionsOf(context, third), masks });
+  } else if (masks) {
+    const pruned = masks;
+    model = withState(model, {
+      params: keep(
+        scope(() => applyMasks(model.params, pruned)),
+        { forever: true },
+      ),
+    });
+  }
+  return { model, masks, maskRobustAccuracy, searchHistory };
+}
+
+/** Which stages a call does: all of the recipe's, or one; with a network to begin with, pretraining is done already. */
+export function chooseStages(
+  recipe: Recipe,
+  options: { readonly only?: Stage | undefined; readonly from?: string | undefined },
+): Stage[] {
+  const { only, from } = options;
+  const has = STAGES.filter((stage) => recipe.stages[stage] !== undefined);
+  if (only === undefined) return from === undefined ? has : has.filter((stage) => stage !== "pretrain");
+  if (!has.includes(only)) {
+    throw new UsageError(`--only: expected a stage of the recipe (${has.join(", ")}), got '${only}'`);
+  }
+  return [only];
+}
+
+/** The network that `--from` names: a model file, or a run folder that holds one. */
+export function initialModel(from: string): Model {
+  const inside = `${from}/model.safetensors`;
+  return loadModel(existsSync(inside) ? inside : from);
+}
