@@ -1,0 +1,51 @@
+// Our search step as the product runs it: the stage itself, paused after each step while the other contender works.
+// Options: width, batch, loss ("pgd" or "trades"), attackSteps, dtype, gradient ("plain" or "s2ap"), seed.
+
+import { linf, pgd } from "../../dist/attacks/index.js";
+import { synthetic } from "../../dist/data/index.js";
+import { pgdAt, trades } from "../../dist/losses/index.js";
+import { resnet18 } from "../../dist/models/index.js";
+import { sgd } from "../../dist/optim/index.js";
+import { hydra } from "../../dist/pruning/index.js";
+import { plain, s2ap } from "../../dist/sharpness/index.js";
+import { search } from "../../dist/train/index.js";
+import { options, turnTaker } from "./protocol.js";
+
+const { width, batch, loss, attackSteps, dtype, gradient, seed } = options();
+const counts = { forwards: 0, maskBuilds: 0 };
+
+const model = resnet18({ width, seed });
+const counted = {
+  ...model,
+  forward(...args) {
+    counts.forwards += 1;
+    return model.forward(...args);
+  },
+};
+const method = hydra({ keepRatio: 0.1 });
+const countedMethod = {
+  ...method,
+  masks(scores) {
+    counts.maskBuilds += scores.size;
+    return method.masks(scores);
+  },
+};
+
+const attack = pgd(linf({ eps: "8/255" }), { steps: attackSteps, stepSize: "2/255" });
+const { train, selection } = synthetic({ batchSize: batch, examples: 4 * batch, selection: 1, testExamples: 1, seed });
+const endless = { ...train, steps: 1e6, batch: (epoch, index, rng) => train.batch(epoch, index % train.steps, rng) };
+
+const takeTurn = turnTaker(counts);
+takeTurn();
+await search(counted, {
+  train: endless,
+  selection,
+  loss: { pgd: pgdAt, trades }[loss](attack),
+  optimizer: sgd({ lr: 0.1, momentum: 0.9, weightDecay: 1e-4 }),
+  epochs: 1,
+  method: countedMethod,
+  gradient: gradient === "s2ap" ? s2ap({ gamma: 0.01, warmupEpochs: 0 }) : plain(),
+  precision: dtype,
+  seed,
+  onProgress: (progress) => takeTurn(progress.loss),
+});
