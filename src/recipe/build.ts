@@ -15,11 +15,11 @@ function make<C, T>(rows: Registry<AnyEntry<C, T>>, { name, ...options }: Named,
   return row.create(parseOptions(name, row.options, options), context);
 }
 
-export function buildThreat(recipe: Recipe): Threat {
+export function buildThreat(recipe: Pick<Recipe, "threat">): Threat {
   return threatOf(recipe.threat);
 }
 
-export function buildData(recipe: Recipe, onProgress?: (message: string) => void): Promise<Splits> {
+export function buildData(recipe: Pick<Recipe, "data">, onProgress?: (message: string) => void): Promise<Splits> {
   return make(datasets as Registry<AnyEntry<{ onProgress?: typeof onProgress }, Promise<Splits>>>, recipe.data, {
     onProgress,
   });

@@ -55,13 +55,22 @@ describe("a recipe", () => {
       name: "tiny",
       seed: 7,
       precision: "float32",
+      selectOn: "selection",
       data: { name: "cifar10", batchSize: 32, augment: true },
       model: { arch: "resnet18", numClasses: 10, width: 16 },
       threat: { norm: "linf", eps: "8/255" },
       stages: {
-        pretrain: { epochs: 3, loss: trades, optimizer: { name: "sgd", lr: 0.1, momentum: 0.9, schedule: cosine } },
+        pretrain: {
+          epochs: 3,
+          choose: "best",
+          loss: trades,
+          optimizer: { name: "sgd", lr: 0.1, momentum: 0.9, schedule: cosine },
+        },
         search: {
           epochs: 4,
+          choose: "best",
+          freezeBatchNorm: false,
+          recalibrate: 0,
           method: { name: "hydra", keepRatio: 0.1 },
           gradient: { name: "s2ap", gamma: 0.05, warmupFraction: 0.25 },
           loss: trades,
@@ -69,6 +78,7 @@ describe("a recipe", () => {
         },
         finetune: {
           epochs: 2,
+          choose: "best",
           loss: { name: "pgd-at", attack: { name: "pgd", steps: 1 } },
           optimizer: { name: "sgd", lr: 0.01, momentum: 0.9, schedule: { name: "cosine", cycles: 2 } },
         },
@@ -145,7 +155,7 @@ describe("errors", () => {
     [
       "a wrong top-level key",
       ["seed: 7", "sead: 7"],
-      'r.yaml:3:1: expected a known option (name, seed, precision, data, model, threat, stages, evaluation, loss, optimizer, variants, profiles; nearest: seed), got "sead"',
+      'r.yaml:3:1: expected a known option (name, seed, precision, selectOn, data, model, threat, stages, evaluation, loss, optimizer, variants, profiles; nearest: seed), got "sead"',
     ],
     [
       "an error in what stages share, told once",
@@ -238,7 +248,7 @@ describe("errors", () => {
           expect(typeof problems(source)).toBe("string");
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
@@ -257,7 +267,7 @@ describe("errors", () => {
       fc.property(fc.constantFrom(...paths), fc.oneof(fc.string(), fc.json()), (path, value) => {
         expect(typeof problems(text, [`${path}=${value}`])).toBe("string");
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });

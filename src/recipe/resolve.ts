@@ -10,7 +10,7 @@ import { child, type MapNode, merge, type Node, plain, withEntry } from "./tree.
 const NAME = /^[a-z0-9][a-z0-9._-]*$/i;
 
 /** What a variant must have in common with the recipe, since both go on from the same pretrained network. */
-const SHARED = ["seed", "precision", "data", "model", "threat"] as const;
+const SHARED = ["seed", "precision", "selectOn", "data", "model", "threat"] as const;
 
 interface Resolving {
   readonly known: Registries;

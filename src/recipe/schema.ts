@@ -123,6 +123,7 @@ function choices(known: Registries) {
     threat: known.threat.describe("what the adversary may do"),
     method: choice(known.methods).describe("how scores make a mask"),
     gradient,
+    evaluation: evaluationItem(known.attacks),
   };
 }
 
@@ -132,7 +133,7 @@ export const COMMON = ["loss", "optimizer"] as const;
 /** The schema of a recipe whose stages are complete (variants and common options merged in), and of its choices. */
 export function recipeSchemas(known: Registries) {
   const offered = choices(known);
-  return { recipe: recipeSchema(known, offered), choices: offered };
+  return { recipe: recipeSchema(offered), choices: offered };
 }
 
 type Choices = ReturnType<typeof choices>;
@@ -146,7 +147,8 @@ const mergedBefore = {
   profiles: z.never().optional(),
 };
 
-function recipeSchema(known: Registries, { loss, optimizer, method, gradient, data, model, threat }: Choices) {
+function recipeSchema(offered: Choices) {
+  const { loss, optimizer, method, gradient, data, model, threat, evaluation } = offered;
   const epochs = z.int().gte(1).describe("passes over the training images");
   const search = {
     epochs: z.int().gte(0).default(0).describe("passes over the training images; only methods without a search take 0"),
@@ -200,7 +202,7 @@ function recipeSchema(known: Registries, { loss, optimizer, method, gradient, da
       })
       .describe("what is done, in this order"),
     evaluation: z
-      .array(evaluationItem(known.attacks))
+      .array(evaluation)
       .default(() => [{ name: "clean" }])
       .describe("what is measured at the end, in float32 on the test set"),
     ...mergedBefore,

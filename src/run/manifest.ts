@@ -14,7 +14,7 @@ import {
 } from "../util/index.js";
 
 /** Where a data set came from. */
-const source = z.looseObject({ kind: z.string(), location: z.string(), sha256: z.string() });
+const source = z.object({ kind: z.string(), location: z.string(), sha256: z.string() });
 
 const manifest = z.object({
   format: z.literal(1),

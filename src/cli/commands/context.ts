@@ -1,0 +1,41 @@
+import { resolve } from "node:path";
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import type { Terminal } from "../terminal.js";
+import type { Work } from "../work.js";
+
+/** What commands work with; tests bring their own. */
+export interface Cli {
+  readonly terminal: Terminal;
+  readonly work: Work;
+  /** Set by a command that ended otherwise than done. */
+  exitCode: number;
+}
+
+/** A command with what all of them have: `--json`, `--plugin` and examples. */
+export function command(name: string, summary: string, examples: readonly string[]) {
+  return new Command(name)
+    .description(summary)
+    .option("--json", "print one JSON document instead of text")
+    .option("--plugin <file>", "load a module of your own that registers more names (it runs code)", collectPaths, [])
+    .addHelpText("after", `\nExamples:\n${examples.map((example) => `  ${example}`).join("\n")}`)
+    .showHelpAfterError("Try the same with --help.");
+}
+
+export function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+function collectPaths(value: string, before: readonly string[]): string[] {
+  return [...before, resolve(value)];
+}
+
+/** A whole number of at least one. */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("Expected a whole number >= 1.");
+  return value;
+}
+
+export function printJson(terminal: Terminal, value: unknown): void {
+  terminal.out(JSON.stringify(value, undefined, 2));
+}

@@ -1,0 +1,87 @@
+import { Option } from "@commander-js/extra-typings";
+import { STAGES } from "../../run/index.js";
+import { duration } from "../format.js";
+import type { RunJobOptions, RunJobResult } from "../jobs/run.js";
+import { showProgress } from "../progress.js";
+import { parseDuration, SIGNAL_CODES, type Stopper, watchSignals } from "../signals.js";
+import { type Cli, collect, command, positive, printJson } from "./context.js";
+
+/** `s2ap run`: a recipe from beginning to end. */
+export function runCommand(cli: Cli) {
+  return command("run", "Run a recipe: train, prune, finetune, attack, report. Run it again to resume.", [
+    "s2ap run recipes/quickstart.yaml",
+    "s2ap run recipes/quickstart.yaml --tiny",
+    "s2ap run my.yaml --set stages.search.method.keepRatio=0.05 --set seed=2 --out runs/five-percent",
+    "s2ap run my.yaml --only search --from runs/dense",
+    "s2ap run my.yaml --max-time 50m       # stops cleanly; run again to go on",
+  ])
+    .argument("<recipe>", "YAML file")
+    .option("--set <path=value>", "change a value of the recipe; may be repeated", collect, [])
+    .option("--profile <name>", "lay one of the recipe's profiles over it")
+    .option("--tiny", "the same as --profile tiny")
+    .option("--out <folder>", "where results go; default runs/ and the recipe's name")
+    .addOption(new Option("--only <stage>", "do this stage only").choices(STAGES))
+    .option("--from <checkpoint>", "begin with this network: a safetensors file or a run folder")
+    .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
+    .option("--threads <n>", "threads of libtorch; default one a processor", positive)
+    .action(async (path, { plugin, json, threads, maxTime, tiny, ...rest }) => {
+      const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
+      const options: RunJobOptions = { path, ...rest, profile };
+      const result = await runJob(cli, options, { threads, plugins: plugin, maxTime, quiet: json === true });
+      if (json === true) await printResultJson(cli, result);
+      else if (result.status === "done") await printResult(cli, result);
+    });
+}
+
+interface How {
+  readonly threads: number | undefined;
+  readonly plugins: readonly string[];
+  readonly maxTime: number | undefined;
+  readonly quiet: boolean;
+}
+
+async function runJob(cli: Cli, options: RunJobOptions, how: How): Promise<RunJobResult> {
+  const progress = showProgress(cli.terminal);
+  const begun = performance.now();
+  using stopper = watchSignals({
+    onStop: (reason) => progress.say(stopText(reason)),
+    exit(code) {
+      progress.close();
+      process.exit(code);
+    },
+  });
+  if (how.maxTime !== undefined) stopper.limit(how.maxTime);
+  try {
+    const onReport = how.quiet ? () => {} : progress.update;
+    const { threads, plugins } = how;
+    const result = (await cli.work("run", options, { threads, plugins, flag: stopper.flag, onReport })) as RunJobResult;
+    if (result.status === "stopped") told(cli, stopper, result.out, (performance.now() - begun) / 1000);
+    return result;
+  } finally {
+    progress.close();
+  }
+}
+
+function stopText(reason: Stopper["reason"]): string {
+  if (reason === "time") return "time is up: stopping with the state saved";
+  return "stopping with the state saved; once more to leave at once";
+}
+
+function told(cli: Cli, { reason }: Stopper, out: string, seconds: number): void {
+  cli.terminal.err(`stopped after ${duration(seconds)}; ${out} holds the state: run the same command again to go on`);
+  if (reason !== undefined && reason !== "time") cli.exitCode = SIGNAL_CODES[reason];
+}
+
+/** Table, what it shows in a sentence, and on the last line the report's path. */
+async function printResult({ terminal }: Cli, { out, report }: RunJobResult): Promise<void> {
+  const { collect: collectRuns, conditions, sentence, terminalTable } = await import("../../report/index.js");
+  const { rows } = collectRuns([out]);
+  if (rows.length > 0) terminal.out(`${terminalTable(rows)}\n${conditions(rows)}\n${sentence(rows)}`);
+  terminal.out(report ?? out);
+}
+
+async function printResultJson({ terminal }: Cli, result: RunJobResult): Promise<void> {
+  const { collect: collectRuns } = await import("../../report/index.js");
+  const rows = result.status === "done" ? collectRuns([result.out]).rows : [];
+  printJson(terminal, { ...result, rows });
+}

@@ -1,0 +1,29 @@
+import { CommanderError } from "@commander-js/extra-typings";
+import type { Cli } from "./commands/context.js";
+import { failureText, toFailure } from "./failure.js";
+import { buildProgram } from "./program.js";
+import { processTerminal, type Terminal } from "./terminal.js";
+import { type Work, work } from "./work.js";
+
+/** Runs one command line (without `node` and the script) and returns the exit code. */
+export async function main(
+  argv: readonly string[],
+  { terminal = processTerminal(), work: does = work }: { readonly terminal?: Terminal; readonly work?: Work } = {},
+): Promise<number> {
+  const cli: Cli = { terminal, work: does, exitCode: 0 };
+  try {
+    const program = buildProgram(cli);
+    if (argv.length === 0) program.help();
+    await program.parseAsync([...argv], { from: "user" });
+    return cli.exitCode;
+  } catch (error) {
+    // Help and version are answers; what is wrong with a command line has been said by then.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const failure = toFailure(error);
+    if (argv.includes("--json")) {
+      const { exit: _exit, stack: _stack, ...shown } = failure;
+      terminal.out(JSON.stringify({ error: shown }, undefined, 2));
+    } else terminal.err(failureText(failure));
+    return failure.exit;
+  }
+}

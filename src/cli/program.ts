@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { Command } from "@commander-js/extra-typings";
+import type { Cli } from "./commands/context.js";
+import { doctorCommand } from "./commands/doctor.js";
+import { evalCommand } from "./commands/eval.js";
+import { listCommand } from "./commands/list.js";
+import { recipeCommand } from "./commands/recipe.js";
+import { reportCommand } from "./commands/report.js";
+import { runCommand } from "./commands/run.js";
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+const AFTER = `
+Examples:
+  s2ap run recipes/quickstart.yaml           train, prune, attack, report; run again to resume
+  s2ap recipe check my.yaml                  find every error of a recipe
+  s2ap list attacks                          what recipes can name
+  s2ap doctor                                what is installed, and how fast it is
+
+Exit codes: 0 done; 1 our failure; 2 bad usage or recipe; 3 bad data;
+130, 143, 129 interrupted by SIGINT, SIGTERM, SIGHUP, with the state saved.`;
+
+/** The whole command line. Commander's own errors and help come as CommanderError, never as an exit. */
+export function buildProgram(cli: Cli) {
+  const program = new Command("s2ap")
+    .description("Make a robust image classifier small without making it fragile.")
+    .version(version())
+    .addHelpText("after", AFTER)
+    .addCommand(runCommand(cli))
+    .addCommand(recipeCommand(cli))
+    .addCommand(evalCommand(cli))
+    .addCommand(reportCommand(cli))
+    .addCommand(listCommand(cli))
+    .addCommand(doctorCommand(cli));
+  forAll(program, (command) =>
+    command.exitOverride().configureOutput({
+      writeOut: (text: string) => cli.terminal.out(text.trimEnd()),
+      writeErr: (text: string) => cli.terminal.err(text.trimEnd()),
+    }),
+  );
+  return program;
+}
+
+type AnyCommand = {
+  readonly commands: readonly unknown[];
+  exitOverride(): AnyCommand;
+  configureOutput(o: object): AnyCommand;
+};
+
+/** Settings are not inherited by commands that were added whole. */
+function forAll(command: unknown, apply: (command: AnyCommand) => void): void {
+  apply(command as AnyCommand);
+  for (const inner of (command as AnyCommand).commands) forAll(inner, apply);
+}

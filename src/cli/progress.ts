@@ -1,0 +1,166 @@
+import type { RunUpdate } from "../recipe/run.js";
+import type { EpochDone, Evaluated, RunEvent, StageChanged } from "../run/index.js";
+import type { StageProgress } from "../train/index.js";
+import { count, duration, number, percent } from "./format.js";
+import type { Terminal } from "./terminal.js";
+
+/** Shows how a run goes: on a terminal as one live line a stage, elsewhere as plain lines. */
+export interface Progress {
+  update(update: RunUpdate): void;
+  /** Says something, above the live line. */
+  say(text: string): void;
+  /** Leaves the terminal as it was. */
+  close(): void;
+}
+
+const BAR = 16;
+
+function bar(share: number): string {
+  const full = Math.min(BAR, Math.floor(share * BAR));
+  return `[${"=".repeat(full)}${" ".repeat(BAR - full)}]`;
+}
+
+/** The live line: stage, epoch, loss, robust accuracy so far, images a second, time to go. */
+export function stepLine(progress: StageProgress, secondsLeft: number | undefined): string {
+  const { stage, epoch, epochs, step, steps, loss, robustAccuracy, imagesPerSecond } = progress;
+  const parts = [
+    `${stage} ${epoch + 1}/${epochs}`,
+    `${bar(step / steps)} ${Math.floor((100 * step) / steps)} %`,
+    `loss ${number(loss)}`,
+    `robust ${percent(robustAccuracy)}`,
+    `${count(Math.round(imagesPerSecond))} images/s`,
+  ];
+  if (secondsLeft !== undefined) parts.push(`${duration(secondsLeft)} left`);
+  return parts.join("  ");
+}
+
+export function epochLine(event: EpochDone, epochs: number): string {
+  const at = epochs === 0 ? `${event.epoch + 1}` : `${event.epoch + 1}/${epochs}`;
+  return [
+    `${event.stage} ${at}: loss ${number(event.loss)}`,
+    `clean ${percent(event.cleanAccuracy)}`,
+    `robust ${percent(event.robustAccuracy)} (${count(event.selectionExamples)} selection images)`,
+    ...(event.maskDistance ? [`mask distance ${number(event.maskDistance.perKept)}`] : []),
+    duration(event.seconds),
+  ].join(", ");
+}
+
+export function evaluationLine(event: Evaluated): string {
+  const [low, high] = event.interval;
+  const accuracy =
+    event.attack === "clean"
+      ? `accuracy ${percent(event.cleanAccuracy)}`
+      : `clean ${percent(event.cleanAccuracy)}, robust ${percent(event.robustAccuracy)} at ${event.eps}`;
+  const interval = `95 % interval ${percent(low)} to ${percent(high)}`;
+  return `${event.attack}: ${accuracy}, ${interval}, ${count(event.examples)} test images, ${duration(event.seconds)}`;
+}
+
+function doneLine(stage: StageChanged, last: EpochDone | undefined, seconds: number): string {
+  const epochs = `${stage.epochs} epoch${stage.epochs === 1 ? "" : "s"}`;
+  if (last === undefined) return `${stage.stage}: done, ${epochs}`;
+  const accuracy = `clean ${percent(last.cleanAccuracy)}, robust ${percent(last.robustAccuracy)}`;
+  return `${stage.stage}: done, ${epochs}, last loss ${number(last.loss)}, ${accuracy}, ${duration(seconds)}`;
+}
+
+/** The live line of an evaluation. */
+export function attackLine(told: RunUpdate & { readonly kind: "evaluation" }): string {
+  const { attack, done, of, robust } = told;
+  return `${attack}  ${bar(done / of)} ${count(done)}/${count(of)} images  ${percent(robust / Math.max(1, done))} right`;
+}
+
+/** Time to go, from the pace since this stage was first seen: a resumed stage counts only what it did since. */
+export function pace(clock: () => number): (run: string, progress: StageProgress) => number | undefined {
+  let key = "";
+  let from = { step: 0, time: 0 };
+  return (run, { stage, step, steps }) => {
+    if (key !== `${run} ${stage}` || step < from.step) {
+      key = `${run} ${stage}`;
+      from = { step, time: clock() };
+    }
+    const done = step - from.step;
+    return done < 3 ? undefined : ((clock() - from.time) / done) * (steps - step);
+  };
+}
+
+interface StageSeen {
+  epochs: number;
+  seconds: number;
+  last: EpochDone | undefined;
+}
+
+/** The part of the display that is drawn over and over; nothing at all where nobody watches. */
+function liveLine(terminal: Terminal, clock: () => number) {
+  let drawn: number | undefined;
+  return {
+    draw(text: string) {
+      // Ten times a second is as much as an eye can use.
+      if (!terminal.live || (drawn !== undefined && clock() - drawn < 0.1)) return;
+      drawn = clock();
+      terminal.raw(`\r${text.slice(0, Math.max(0, terminal.columns - 1))}\x1b[K`);
+    },
+    wipe() {
+      if (drawn !== undefined) terminal.raw("\r\x1b[K");
+      drawn = undefined;
+    },
+  };
+}
+
+/** What is said of stages: on a terminal when they are done, elsewhere of each epoch too. */
+function stageTeller(everyEpoch: boolean, say: (text: string) => void) {
+  const seen = new Map<string, StageSeen>();
+  const of = (run: string, stage: string): StageSeen => {
+    const key = `${run} ${stage}`;
+    const known = seen.get(key) ?? { epochs: 0, seconds: 0, last: undefined };
+    seen.set(key, known);
+    return known;
+  };
+  return {
+    stage(run: string, prefix: string, event: StageChanged) {
+      const known = of(run, event.stage);
+      known.epochs = event.epochs;
+      if (event.status === "done") say(prefix + doneLine(event, known.last, known.seconds));
+      else if (everyEpoch) say(`${prefix}${event.stage}: ${event.epochs} epochs of ${event.steps} steps`);
+    },
+    epoch(run: string, prefix: string, event: EpochDone) {
+      const known = of(run, event.stage);
+      known.seconds += event.seconds;
+      known.last = event;
+      if (everyEpoch) say(prefix + epochLine(event, known.epochs));
+    },
+  };
+}
+
+export interface ProgressOptions {
+  /** In seconds. */
+  readonly clock?: () => number;
+}
+
+/** Makes the display for a terminal. */
+export function showProgress(terminal: Terminal, options: ProgressOptions = {}): Progress {
+  const { clock = () => performance.now() / 1000 } = options;
+  const left = pace(clock);
+  const line = liveLine(terminal, clock);
+  const say = (text: string) => {
+    line.wipe();
+    terminal.err(text);
+  };
+  const teller = stageTeller(!terminal.live, say);
+
+  function event(run: string, prefix: string, happened: RunEvent): void {
+    if (happened.type === "stage") teller.stage(run, prefix, happened);
+    else if (happened.type === "epoch") teller.epoch(run, prefix, happened);
+    else if (happened.type === "evaluation") say(prefix + evaluationLine(happened));
+    else if (happened.type === "warning") say(terminal.paint("yellow", `${prefix}warning: ${happened.message}`));
+  }
+
+  function update(told: RunUpdate): void {
+    const prefix = "run" in told && told.run !== "" ? `${told.run}: ` : "";
+    if (told.kind === "message") say(terminal.paint("dim", told.text));
+    else if (told.kind === "warning") say(terminal.paint("yellow", `warning: ${told.text}`));
+    else if (told.kind === "event") event(told.run, prefix, told.event);
+    else if (told.kind === "evaluation") line.draw(prefix + attackLine(told));
+    else line.draw(prefix + stepLine(told.progress, left(told.run, told.progress)));
+  }
+
+  return { update, say, close: line.wipe };
+}

@@ -1,0 +1,41 @@
+import { styleText } from "node:util";
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Where the command line speaks: results on `out`, everything about how it goes on `err`. */
+export interface Terminal {
+  /** Writes a result, with a line end. */
+  out(text: string): void;
+  /** Writes a remark, with a line end. */
+  err(text: string): void;
+  /** Writes to the error stream as it is; for a line that is drawn over and over. */
+  raw(text: string): void;
+  /** Whether a person watches the error stream; then there may be a live line. */
+  readonly live: boolean;
+  /** Characters in a line of the error stream. */
+  readonly columns: number;
+  /** Colours a remark, where the stream and NO_COLOR allow it. */
+  paint(style: Style, text: string): string;
+}
+
+/** The process's own streams. */
+export function processTerminal(): Terminal {
+  const { stdout, stderr } = process;
+  // A reader that has seen enough (`| head`) is no error.
+  for (const stream of [stdout, stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(0);
+      throw error;
+    });
+  }
+  return {
+    out: (text) => void stdout.write(`${text}\n`),
+    err: (text) => void stderr.write(`${text}\n`),
+    raw: (text) => void stderr.write(text),
+    live: stderr.isTTY === true && process.env.TERM !== "dumb",
+    get columns() {
+      return stderr.columns ?? 80;
+    },
+    paint: (style, text) => styleText(style, text, { stream: stderr }),
+  };
+}
