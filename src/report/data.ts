@@ -1,0 +1,123 @@
+/** Everything a report says, as plain data: read from disk by `collect`, drawn by the rest of this folder. */
+export interface ReportData {
+  readonly name: string;
+  /** One row a network; empty when nothing has been evaluated yet. */
+  readonly rows: readonly ReportRow[];
+  readonly runs: readonly RunData[];
+  readonly images: readonly ImageGrid[];
+  /** What was missing or unreadable, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+/** The numbers of one network; `null` is a number that was not found, accuracies and sparsity are in [0,1]. */
+export interface ReportRow {
+  readonly name: string;
+  readonly sparsity: number | null;
+  readonly cleanAccuracy: number | null;
+  /** 95 % interval of `cleanAccuracy`. */
+  readonly cleanInterval: Interval | null;
+  readonly robustAccuracy: number | null;
+  /** 95 % interval of `robustAccuracy`. */
+  readonly robustInterval: Interval | null;
+  readonly attack: string | null;
+  /** Test images attacked. */
+  readonly examples: number | null;
+  /** Radius as exact text, e.g. `8/255`. */
+  readonly eps: string | null;
+  readonly seed: number | null;
+  /** Robust accuracy of the masked network on the selection images, before finetuning. */
+  readonly maskRobustAccuracy: number | null;
+  /** Share of kept weights that the last search epoch replaced: Hamming distance / 2k. */
+  readonly maskDistance: number | null;
+  /** Share of kept weights that the perturbation swaps out, last search epoch. */
+  readonly swapFraction: number | null;
+  /** L(s+z) - L(s), last search epoch. */
+  readonly sharpnessGap: number | null;
+  /** Forward and backward passes spent in all stages. */
+  readonly passes: number | null;
+  readonly seconds: number | null;
+  readonly stageSeconds: Readonly<Record<string, number>>;
+  /** Run folder, relative to the experiment. */
+  readonly run: string | null;
+}
+
+export type Interval = readonly [lo: number, hi: number];
+
+/** `killed`: the folder says that it runs, but nobody holds its lock. */
+export type RunState = "running" | "killed" | "stopped" | "failed" | "done" | "unknown";
+
+/** One run folder. */
+export interface RunData {
+  readonly name: string;
+  readonly folder: string;
+  readonly state: RunState;
+  readonly createdAt: string | null;
+  readonly seed: number | null;
+  readonly recipe: unknown;
+  readonly recipeHash: string | null;
+  readonly versions: unknown;
+  readonly machine: unknown;
+  readonly data: unknown;
+  readonly stages: readonly StageData[];
+  readonly evaluations: readonly EvaluationData[];
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+}
+
+/** One stage of a run as its epochs tell it. */
+export interface StageData {
+  readonly stage: string;
+  /** Epochs planned, when the log says so. */
+  readonly planned: number | null;
+  readonly done: boolean;
+  readonly epochs: readonly EpochData[];
+}
+
+/** One epoch; `epoch` counts from 0, accuracies are on the selection images. */
+export interface EpochData {
+  readonly epoch: number;
+  readonly loss: number | null;
+  readonly cleanAccuracy: number | null;
+  readonly robustAccuracy: number | null;
+  readonly seconds: number | null;
+  readonly passes: number | null;
+  /** Share of kept weights that were replaced since the epoch before: Hamming distance / 2k. */
+  readonly maskDistance: number | null;
+  readonly swapFraction: number | null;
+  readonly sharpnessGap: number | null;
+  readonly sparsity: number | null;
+  readonly layerSparsity: Readonly<Record<string, number>>;
+}
+
+export interface EvaluationData {
+  readonly attack: string;
+  readonly cleanAccuracy: number | null;
+  readonly robustAccuracy: number | null;
+  readonly robustInterval: Interval | null;
+  readonly examples: number | null;
+  readonly eps: string | null;
+  readonly seconds: number | null;
+}
+
+/** Attacked images of one experiment. */
+export interface ImageGrid {
+  readonly name: string;
+  readonly eps: string | null;
+  readonly examples: readonly ImageExample[];
+}
+
+/** One attacked image; pictures are base64 PNG, `null` when unreadable. */
+export interface ImageExample {
+  readonly label: string;
+  readonly clean: string | null;
+  readonly adversarial: string | null;
+  readonly difference: string | null;
+  readonly predictions: readonly Prediction[];
+}
+
+export interface Prediction {
+  readonly row: string;
+  readonly clean: string;
+  readonly adversarial: string;
+  readonly cleanRight: boolean;
+  readonly adversarialRight: boolean;
+}

@@ -1,0 +1,92 @@
+import { describe, expect, test } from "vitest";
+import { experimentFixture } from "../../test/support/experiment-fixture.js";
+import { collect } from "./collect.js";
+import { escapeHtml } from "./html.js";
+import { toHtml } from "./index.js";
+
+const page = toHtml(collect([experimentFixture()]));
+const hostile = toHtml(
+  collect([
+    experimentFixture({
+      names: {
+        dense: '"><img src=x onerror=alert(1)>',
+        hydra: "<script>alert('x')</script>",
+        "hydra-s2ap": "]]></style></svg><script>",
+        magnitude: "\u001b[31m{c|rich} {@1} %s\n\u0000& &lt;",
+      },
+    }),
+  ]),
+);
+
+const voids = new Set(["meta", "img"]);
+
+/** Tags that are left open or closed twice; text and attribute values hold no raw angle brackets. */
+function unbalanced(html: string): string[] {
+  const open: string[] = [];
+  const wrong: string[] = [];
+  for (const [, slash, name = ""] of html.replace(/<!doctype html>/, "").matchAll(/<(\/?)([a-zA-Z0-9]+)[^<>]*>/g)) {
+    if (slash === "") {
+      if (!voids.has(name)) open.push(name);
+    } else if (open.pop() !== name) {
+      wrong.push(name);
+    }
+  }
+  return [...wrong, ...open];
+}
+
+describe.each([
+  ["the report", page],
+  ["a report of hostile names", hostile],
+])("%s", (_, html) => {
+  test("is one well-formed page that runs and fetches nothing", () => {
+    expect(unbalanced(html)).toEqual([]);
+    expect(html).not.toMatch(/<(script|link|iframe|object|embed|form|base)|@import|https?:/i);
+    const tags = (html.match(/<[^<>]*>/g) ?? []).map((tag) => tag.replace(/"[^"]*"/g, '""'));
+    expect(tags.filter((tag) => /\s(on\w+|href|srcset|action)\s*=/i.test(tag))).toEqual([]);
+    expect([...html.matchAll(/\ssrc="([^"]{0,22})/g)].every(([, source]) => source === "data:image/png;base64,")).toBe(
+      true,
+    );
+    expect(html.match(/url\((?!#)/g)).toBeNull();
+  });
+
+  test("names every chart, table and picture for those who do not see them", () => {
+    const charts = html.match(/<svg [^>]*>/g) ?? [];
+    expect(charts.length).toBeGreaterThanOrEqual(15);
+    for (const chart of charts) expect(chart).toMatch(/role="img" aria-label="[^"]{20,}"/);
+    for (const table of html.match(/<table[\s\S]*?<thead>/g) ?? []) expect(table).toMatch(/<caption>|aria-label="/);
+    for (const image of html.match(/<img [^>]*>/g) ?? [])
+      expect(image).toMatch(/alt="[^"]+, (clean|attacked|difference)"/);
+  });
+
+  test("has every id once, and every id it speaks of", () => {
+    const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    const used = [...html.matchAll(/url\(#([^)]+)\)|aria-labelledby="([^"]+)"/g)].map(([, a, b]) => a ?? b);
+    expect(used.length).toBeGreaterThan(6);
+    for (const id of used) expect(ids).toContain(id);
+  });
+
+  test("draws charts in the page's own colours only, so that the dark page has them too", () => {
+    const shades = new Set([...html.matchAll(/(?:fill|stroke)="([^"]+)"/g)].map(([, shade]) => shade));
+    expect([...shades].filter((shade) => !/^(none|var\(--[a-z0-9-]+\)|rgb\(0,0,0\)|#000)$/.test(shade ?? ""))).toEqual(
+      [],
+    );
+  });
+});
+
+describe("html", () => {
+  test("shows hostile names as text, in tables and in charts", () => {
+    expect(hostile).toContain("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;</th>");
+    expect(hostile).toMatch(/<text [^>]*>&lt;script&gt;/);
+  });
+
+  test("escapes the five characters, drops control characters and keeps a number with its unit", () => {
+    expect(escapeHtml(`<a href="x">'&'</a>\u0007\u202e 5 % of`)).toBe(
+      "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;  5\u00a0% of",
+    );
+  });
+
+  test("is the same for the same folder", () => {
+    expect(toHtml(collect([experimentFixture()]))).toBe(page);
+  });
+});

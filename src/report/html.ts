@@ -1,0 +1,159 @@
+import type { Block, Chart, ReportDocument, Section, Table } from "./blocks.js";
+import type { ImageExample, ImageGrid, Prediction } from "./data.js";
+import { label } from "./format.js";
+import { style } from "./html-style.js";
+import { allColours, type Style } from "./palette.js";
+
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** Text as it may stand between tags and inside quoted attributes. */
+export function escapeHtml(text: string): string {
+  return label(text, 2000)
+    .replace(/[&<>"']/g, (character) => entities[character] ?? "")
+    .replace(/([\d,]) %/g, "$1\u00a0%");
+}
+
+/** One page with everything in it: no script, nothing to fetch. `styles` colours the rows' names in tables. */
+export function html(report: ReportDocument, styles: ReadonlyMap<string, Style>): string {
+  const title = escapeHtml(report.title);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="s2ap">
+<title>${title}: adversarial pruning report</title>
+<style>${style}</style>
+</head>
+<body>
+<main>
+<header>
+<p class="kicker">Adversarial pruning report</p>
+<h1>${title}</h1>
+<p class="lead">${escapeHtml(report.lead)}</p>
+${report.notices.map((notice) => `<p class="notice">${escapeHtml(notice)}</p>\n`).join("")}</header>
+${report.sections.map((section) => sectionHtml(section, styles)).join("\n")}
+<footer>Written by s2ap from the run folders alone. Every chart's numbers are in the tables beneath it.</footer>
+</main>
+</body>
+</html>
+`;
+}
+
+function sectionHtml(section: Section, styles: ReadonlyMap<string, Style>): string {
+  const id = `section-${section.id}`;
+  const body = section.blocks.map((block) => blockHtml(block, styles)).join("\n");
+  return `<section aria-labelledby="${id}">\n<h2 id="${id}">${escapeHtml(section.title)}</h2>\n${body}\n</section>`;
+}
+
+function blockHtml(block: Block, styles: ReadonlyMap<string, Style>): string {
+  switch (block.kind) {
+    case "text":
+      return `<p class="note">${escapeHtml(block.text)}</p>`;
+    case "heading":
+      return `<h3>${escapeHtml(block.text)}</h3>`;
+    case "list":
+      return `<ul>${block.items.map((item) => `<li>${escapeHtml(item)}</li>`).join("")}</ul>`;
+    case "table":
+      return tableHtml(block.table, styles);
+    case "charts": {
+      const numbers =
+        block.numbers === null
+          ? ""
+          : `\n<details><summary>The numbers</summary>${tableHtml(block.numbers, styles)}</details>`;
+      return `<div class="charts">${block.charts.map(chartHtml).join("\n")}</div>${numbers}`;
+    }
+    case "images":
+      return imagesHtml(block.grid);
+    case "code":
+      return `<details><summary>${escapeHtml(block.summary)}</summary><pre>${block.text.split("\n").map(escapeLine).join("\n")}</pre></details>`;
+  }
+}
+
+/** Keeps the indentation that `label` would trim. */
+function escapeLine(line: string): string {
+  const indent = /^ */.exec(line)?.[0] ?? "";
+  return indent + escapeHtml(line);
+}
+
+function tableHtml({ caption, columns, rows }: Table, styles: ReadonlyMap<string, Style>): string {
+  const heads = columns.map(
+    ({ head, align }) => `<th scope="col"${align === "right" ? ' class="num"' : ""}>${escapeHtml(head)}</th>`,
+  );
+  const lines = rows.map((cells) => {
+    const all = cells.map((cell, index) => {
+      if (index === 0)
+        return `<th scope="row"${cell.length <= 24 ? ' class="short"' : ""}>${swatch(styles.get(cell))}${escapeHtml(cell)}</th>`;
+      return `<td class="${columns[index]?.align === "right" ? "num" : "text"}">${escapeHtml(cell)}</td>`;
+    });
+    return `<tr>${all.join("")}</tr>`;
+  });
+  const name = escapeHtml(caption);
+  // A region that scrolls must be reachable by keyboard and have a name.
+  return `<div class="scroll" role="region" aria-label="${name}" tabindex="0"><table><caption><span>${name}</span></caption>
+<thead><tr>${heads.join("")}</tr></thead>
+<tbody>${lines.join("\n")}</tbody></table></div>`;
+}
+
+function swatch(style: Style | undefined): string {
+  return style === undefined
+    ? ""
+    : `<span class="swatch" style="background:var(--${style.colour.name})" aria-hidden="true"></span>`;
+}
+
+const byShade = new Map(allColours.map((colour) => [colour.light, colour.name]));
+
+/** An SVG whose colours follow the page's, with its words for those who do not see it. */
+function chartHtml(chart: Chart): string {
+  const svg = chart
+    .draw()
+    .replace(/(fill|stroke)="(#[0-9a-f]{6})"/g, (whole, attribute: string, shade: string) => {
+      const name = byShade.get(shade);
+      return name === undefined ? whole : `${attribute}="var(--${name})"`;
+    })
+    // Inside HTML the name space is known, and the page names no address at all.
+    .replace(/ xmlns(:\w+)?="[^"]*"/g, "")
+    .replace(/^<svg width="(\d+)" height="(\d+)"/, (_, w: string, h: string) => {
+      return `<svg width="${w}" height="${h}" role="img" aria-label="${escapeHtml(chart.alt)}"`;
+    });
+  return `<figure class="chart"><figcaption>${escapeHtml(chart.title)}</figcaption>${svg}</figure>`;
+}
+
+function imagesHtml(grid: ImageGrid): string {
+  return `<div class="images">${grid.examples.map(exampleHtml).join("\n")}</div>`;
+}
+
+function exampleHtml(example: ImageExample, index: number): string {
+  const picture = (kind: string, base64: string | null) => {
+    const alt = `${example.label}, ${kind}`;
+    const shown =
+      base64 === null
+        ? '<span class="blank">no picture</span>'
+        : `<img src="data:image/png;base64,${base64}" width="96" height="96" alt="${escapeHtml(alt)}">`;
+    return `<div>${shown}<span>${kind}</span></div>`;
+  };
+  const name = `Image ${index + 1}: ${escapeHtml(example.label)}`;
+  return `<figure><figcaption>${name}</figcaption>
+<div class="triple">${picture("clean", example.clean)}${picture("attacked", example.adversarial)}${picture("difference", example.difference)}</div>
+${predictionsHtml(example.predictions, name)}</figure>`;
+}
+
+function predictionsHtml(predictions: readonly Prediction[], name: string): string {
+  if (predictions.length === 0) return '<p class="note">No predictions were recorded.</p>';
+  const cell = (text: string, right: boolean) => {
+    const mark = right ? "✓" : "✗";
+    return `<td class="${right ? "right" : "wrong"}">${escapeHtml(text)} <span role="img" aria-label="${right ? "right" : "wrong"}">${mark}</span></td>`;
+  };
+  const rows = predictions.map(
+    (p) =>
+      `<tr><th scope="row">${escapeHtml(p.row)}</th>${cell(p.clean, p.cleanRight)}${cell(p.adversarial, p.adversarialRight)}</tr>`,
+  );
+  return `<table aria-label="Predictions for ${name}"><thead><tr><th scope="col">Seen by</th><th scope="col">clean</th><th scope="col">attacked</th></tr></thead>
+<tbody>${rows.join("")}</tbody></table>`;
+}

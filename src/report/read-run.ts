@@ -1,0 +1,157 @@
+import { readFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { z } from "zod";
+import { type EpochDone, lockOwner, type RunEvent, readEvents } from "../run/index.js";
+import type { EpochData, EvaluationData, RunData, RunState, StageData } from "./data.js";
+import { stageOrder } from "./format.js";
+import { interval, number, numbers, readJson, share, shortPath, text } from "./json.js";
+
+const manifest = z.object({
+  name: text,
+  status: text,
+  createdAt: text,
+  seed: number,
+  recipe: z.unknown().optional(),
+  recipeHash: text,
+  versions: z.unknown().optional(),
+  machine: z.unknown().optional(),
+  data: z.unknown().optional(),
+});
+
+const stageEvent = z.object({ stage: z.string(), status: text, epochs: number });
+
+const epochEvent = z.object({
+  stage: z.string(),
+  epoch: z.number().int().min(0),
+  loss: number,
+  cleanAccuracy: share,
+  robustAccuracy: share,
+  seconds: number,
+  passes: z.object({ forward: number, backward: number }).nullable().catch(null),
+  maskDistance: z.object({ perKept: number }).nullable().catch(null),
+  swapFraction: number,
+  sharpnessGap: number,
+  sparsity: z.object({ total: share, layers: numbers }).nullable().catch(null),
+} satisfies Partial<Record<keyof EpochDone, z.ZodType>>);
+
+const evaluationEvent = z.object({
+  attack: z.string(),
+  cleanAccuracy: share,
+  robustAccuracy: share,
+  interval,
+  examples: number,
+  eps: text,
+  seconds: number,
+});
+
+const warningEvent = z.object({ code: z.string(), message: z.string() });
+
+/** Reads one run folder; what is missing or damaged is added to `problems`. */
+export function readRun(folder: string, problems: string[]): RunData {
+  const file = manifest.safeParse(readJson(join(folder, "run.json"), problems));
+  const found = file.success ? file.data : manifest.parse({});
+  const name = found.name ?? basename(resolve(folder));
+  const events = eventsOf(folder, problems);
+  const stages = stagesOf(events);
+  return {
+    name,
+    folder,
+    state: stateOf(found.status, folder),
+    createdAt: found.createdAt,
+    seed: found.seed,
+    recipe: found.recipe ?? null,
+    recipeHash: found.recipeHash,
+    versions: found.versions ?? null,
+    machine: found.machine ?? null,
+    data: found.data ?? null,
+    stages,
+    evaluations: all(events, "evaluation", evaluationEvent).map(
+      ({ interval: robustInterval, ...rest }): EvaluationData => ({ ...rest, robustInterval }),
+    ),
+    warnings: all(events, "warning", warningEvent),
+  };
+}
+
+function stateOf(status: string | null, folder: string): RunState {
+  if (status === "running") return lockOwner(folder) === undefined ? "killed" : "running";
+  return status === "done" || status === "stopped" || status === "failed" ? status : "unknown";
+}
+
+/** The events of a folder; where the log is damaged, the lines that are whole. */
+function eventsOf(folder: string, problems: string[]): readonly RunEvent[] {
+  try {
+    return readEvents(folder);
+  } catch {
+    const path = join(folder, "events.jsonl");
+    const { events, damaged } = salvage(path);
+    const lines = damaged === 1 ? "one damaged line is" : `${damaged} damaged lines are`;
+    problems.push(damaged > 0 ? `${shortPath(path)}: ${lines} left out.` : `${shortPath(path)} cannot be read.`);
+    return events;
+  }
+}
+
+function salvage(path: string): { events: RunEvent[]; damaged: number } {
+  const events: RunEvent[] = [];
+  let damaged = 0;
+  for (const line of readText(path)
+    .split("\n")
+    .filter((part) => part !== "")) {
+    try {
+      const event = JSON.parse(line) as RunEvent | null;
+      if (typeof event?.type === "string") events.push(event);
+      else damaged += 1;
+    } catch {
+      damaged += 1;
+    }
+  }
+  return { events, damaged };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** The events of one type that have the shape they should. */
+function all<T>(events: readonly RunEvent[], type: RunEvent["type"], schema: z.ZodType<T>): T[] {
+  return events
+    .filter((event) => event.type === type)
+    .map((event) => schema.safeParse(event))
+    .flatMap((result) => (result.success ? [result.data] : []));
+}
+
+function stagesOf(events: readonly RunEvent[]): StageData[] {
+  const changes = all(events, "stage", stageEvent);
+  const epochs = all(events, "epoch", epochEvent);
+  return stageOrder([...changes, ...epochs].map((event) => event.stage)).map((stage) => {
+    const own = changes.filter((event) => event.stage === stage);
+    // An epoch that was run again after an interruption counts once, as it went last.
+    const byEpoch = new Map(epochs.filter((event) => event.stage === stage).map((event) => [event.epoch, event]));
+    return {
+      stage,
+      planned: own.at(-1)?.epochs ?? null,
+      done: own.at(-1)?.status === "done",
+      epochs: [...byEpoch.values()].sort((a, b) => a.epoch - b.epoch).map(toEpoch),
+    };
+  });
+}
+
+function toEpoch(event: z.output<typeof epochEvent>): EpochData {
+  const { passes, maskDistance, sparsity } = event;
+  return {
+    epoch: event.epoch,
+    loss: event.loss,
+    cleanAccuracy: event.cleanAccuracy,
+    robustAccuracy: event.robustAccuracy,
+    seconds: event.seconds,
+    passes: passes === null ? null : (passes.forward ?? 0) + (passes.backward ?? 0),
+    maskDistance: maskDistance?.perKept ?? null,
+    swapFraction: event.swapFraction,
+    sharpnessGap: event.sharpnessGap,
+    sparsity: sparsity?.total ?? null,
+    layerSparsity: sparsity?.layers ?? {},
+  };
+}

@@ -1,0 +1,20 @@
+import type { Block, Section } from "./blocks.js";
+import type { ReportData } from "./data.js";
+
+/** Attacked images with what every network makes of them. */
+export function imagesSection(data: ReportData): Section {
+  const title = "Attacked images";
+  if (data.images.length === 0) {
+    const text = "There are no pictures: the folder holds no readable images.json.";
+    return { id: "images", title, blocks: [{ kind: "text", text }] };
+  }
+  const blocks = data.images.flatMap((grid): Block[] => {
+    const eps = grid.eps === null ? "" : ` at eps ${grid.eps}`;
+    const text =
+      `Test images, the same images attacked${eps}, and the difference between the two, magnified. ` +
+      "Below each, what every network sees before and under attack.";
+    const heading = data.images.length > 1 ? [{ kind: "heading", text: grid.name } as const] : [];
+    return [...heading, { kind: "text", text }, { kind: "images", grid }];
+  });
+  return { id: "images", title, blocks };
+}
