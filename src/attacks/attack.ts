@@ -1,6 +1,6 @@
 import type { Passes } from "../nn/index.js";
-import { enableGrad, grad, manualSeed, noGrad, ops, present, scope, type Tensor } from "../torch/index.js";
-import type { Rng } from "../util/index.js";
+import { enableGrad, grad, manualSeed, noGrad, ops, present, scope, Tensor } from "../torch/index.js";
+import { expected, type Rng, ShapeError } from "../util/index.js";
 import { type AttackObjective, crossEntropy } from "./objectives.js";
 import { l2Norm, projector } from "./project.js";
 import type { Threat } from "./threat.js";
@@ -12,8 +12,11 @@ export interface Victim {
   readonly passes: Passes;
 }
 
-/** Where an attack begins. `none`: at x; `uniform`: anywhere in the ball; `gaussian`: x + 0.001 N(0,1), as TRADES does. */
-export type Start = "none" | "uniform" | "gaussian";
+/**
+ * Where an attack begins. `none`: at x; `uniform`: anywhere in the ball; `gaussian`: x + 0.001 N(0,1), as TRADES does; a
+ * tensor shaped like x: at these points, whatever the restart.
+ */
+export type Start = "none" | "uniform" | "gaussian" | Tensor;
 
 export interface PerturbOptions {
   /** Key of all random numbers. */
@@ -69,9 +72,15 @@ export function noise(x: Tensor, options: PerturbOptions, fill: (t: Tensor) => T
   );
 }
 
+function given(start: Tensor, x: Tensor): Tensor {
+  if (start.shape.join() === x.shape.join()) return start;
+  throw new ShapeError(expected("attack", `a start shaped [${x.shape}] like x`, start.toString()));
+}
+
 /** The first point of an iterative attack, before any projection. */
 export function startPoint(threat: Threat, start: Start, x: Tensor, options: PerturbOptions): Tensor {
   if (start === "none") return x;
+  if (start instanceof Tensor) return given(start, x);
   if (start === "gaussian")
     return ops.add(
       x,
