@@ -28,6 +28,8 @@ export type ChartOption = ComposeOption<
 export const width = 400;
 export const fontSize = 12;
 const legendLine = 20;
+/** Wide enough for fonts that come out wider than they were measured. */
+const legendGap = 22;
 
 /** Draws an option as SVG text: the same option gives the same bytes, in any process and any order. */
 export function renderSvg(id: string, option: ChartOption, height: number): string {
@@ -74,7 +76,7 @@ export function legend(
   const lines: LegendEntry[][] = [];
   let room = 0;
   for (const entry of entries) {
-    const needed = symbolWidth + 8 + textWidth(legendName(entry.name)) + 14;
+    const needed = symbolWidth + 8 + textWidth(legendName(entry.name)) + legendGap;
     if (lines.length === 0 || room < needed) {
       lines.push([]);
       room = width;
@@ -88,7 +90,7 @@ export function legend(
       left: 0,
       top: index * legendLine,
       padding: [2, 0],
-      itemGap: 14,
+      itemGap: legendGap,
       itemWidth: symbolWidth,
       itemHeight: 9,
       selectedMode: false,
@@ -112,7 +114,8 @@ export function valueAxis({ min, max, interval, show }: Scale) {
     min,
     max,
     interval,
-    axisLine: { show: false },
+    // Without onZero, the axis stands at the edge even where the other axis has a 0.
+    axisLine: { show: false, onZero: false },
     axisTick: { show: false },
     splitLine: { show: true, lineStyle: { color: roles.grid.light, width: 1 } },
     axisLabel: { color: roles.muted.light, fontSize, hideOverlap: true, formatter: show },

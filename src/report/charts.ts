@@ -53,13 +53,16 @@ export function lineChart(id: string, lines: readonly Line[], options: ScaleOpti
       axisLabel: { color: roles.muted.light, fontSize, customValues: ticks, hideOverlap: true },
     },
     yAxis: { ...valueAxis(scale), ...topName(options.unit, left) },
-    series: lines.map(({ name, style, points }) => ({
+    series: lines.map(({ name, style, points }, index) => ({
       type: "line" as const,
       name,
-      data: points.map(([epoch, value]) => [epoch, value === null ? null : rounded(value)]),
+      data: points.map(([epoch, value], at) => ({
+        value: [epoch, value === null ? null : rounded(value)] as [number, number | null],
+        symbol: marked(at, points.length, index) ? style.symbol : "none",
+      })),
       symbol: style.symbol,
       symbolSize: symbolSizes[style.symbol],
-      showSymbol: points.length <= 30,
+      showSymbol: true,
       color: style.colour.light,
       lineStyle: { color: style.colour.light, width: 2 },
       itemStyle: { color: style.colour.light, borderColor: roles.paper.light, borderWidth: 1 },
@@ -68,6 +71,12 @@ export function lineChart(id: string, lines: readonly Line[], options: ScaleOpti
     })),
   };
   return renderSvg(id, option, panelHeight + key.height);
+}
+
+/** On long curves a symbol every so often, not at the same epochs on every line. */
+function marked(at: number, points: number, line: number): boolean {
+  const step = points <= 30 ? 1 : Math.ceil(points / 8);
+  return (at + line * Math.ceil(step / 3)) % step === step - 1;
 }
 
 /** A measured value with its interval, in percent. */

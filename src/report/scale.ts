@@ -1,4 +1,4 @@
-import { decimal } from "./format.js";
+import { count, decimal } from "./format.js";
 
 /** Ends and step of an axis on round numbers; `show` gives every tick the same digits. */
 export interface Scale {
@@ -38,7 +38,12 @@ export function niceScale(values: readonly number[], options: ScaleOptions): Sca
   const min = clean(Math.floor(low / interval + 1e-9) * interval);
   const max = clean(Math.ceil(high / interval - 1e-9) * interval);
   const digits = Math.max(0, -exponent - (factor === 10 ? 1 : 0));
-  return { min, max: max > min ? max : clean(min + interval), interval, show: (value) => decimal(value, digits) };
+  return {
+    min,
+    max: max > min ? max : clean(min + interval),
+    interval,
+    show: (value) => (Math.abs(value) < 1000 ? decimal(value, digits) : count(value)),
+  };
 }
 
 /** 0.30000000000000004 -> 0.3, and no negative zero. */

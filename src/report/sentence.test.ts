@@ -52,6 +52,16 @@ describe("sentence", () => {
     expect(text).toContain("b (20.0 %) and c (21.0 %) lie below a (40.0 %), with");
   });
 
+  test("counts the pairs where there are too many to name", () => {
+    const text = sentence(
+      ["a", "b", "c", "d", "e"].map((name, i) => row(name, null, 0.2 + 0.05 * i + (i === 4 ? -0.04 : 0))),
+    );
+    expect(text).toBe(
+      "In robust accuracy, which goes from a (20.0 %) to e (36.0 %), 6 of 10 pairs of networks have 95 % intervals that " +
+        "do not meet; all other intervals overlap, so no other difference is shown.",
+    );
+  });
+
   test("says so when every pair is apart", () => {
     const text = sentence([row("a", 0.9, 0.6), row("b", 0.5, 0.2)]);
     expect(text).toContain("robust accuracy, b (20.0 %) lies below a (60.0 %), with 95 % intervals that do not meet.");

@@ -28,6 +28,9 @@ const overlap = (a: Interval, b: Interval): boolean => a[0] <= b[1] && b[0] <= a
 /** `hydra (30.9 %)`. */
 const shown = ({ name, accuracy }: Measured): string => `${name} (${percent(accuracy)} %)`;
 
+/** More comparisons than this make no sentence: then the pairs are counted. */
+const mostClaims = 2;
+
 const words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 const numeral = (n: number): string => words[n] ?? String(n);
 
@@ -48,13 +51,15 @@ function compare(rows: readonly ReportRow[], measure: Measure): string {
   if (claims.length === 0) {
     return `In ${title}, the 95 % intervals of ${all} networks overlap: no difference between ${listing(known.map(shown))} is shown.`;
   }
-  const told = claims.map((claim) => claim.text).join("; ");
   const pairs = claims.reduce((sum, claim) => sum + claim.pairs, 0);
-  const rest =
-    pairs === (known.length * (known.length - 1)) / 2
-      ? ""
-      : "; all other intervals overlap, so no other difference is shown";
-  return `In ${title}, ${told}, with 95 % intervals that do not meet${rest}.`;
+  const total = (known.length * (known.length - 1)) / 2;
+  const rest = pairs === total ? "" : "; all other intervals overlap, so no other difference is shown";
+  if (claims.length > mostClaims) {
+    const order = [...known].sort((a, b) => a.accuracy - b.accuracy);
+    const ends = `${shown(order[0] as Measured)} to ${shown(order.at(-1) as Measured)}`;
+    return `In ${title}, which goes from ${ends}, ${pairs} of ${total} pairs of networks have 95 % intervals that do not meet${rest}.`;
+  }
+  return `In ${title}, ${claims.map((claim) => claim.text).join("; ")}, with 95 % intervals that do not meet${rest}.`;
 }
 
 /** Pairs whose intervals do not meet, told by the lower row, lower rows with the same superiors together. */
