@@ -1,5 +1,5 @@
 // What generated operators stand on: argument conversion, plan look-up, result wrapping.
-import { UsageError } from "../util/errors.js";
+import { expected, UsageError } from "../util/errors.js";
 import { native } from "./native.js";
 import { type DType, handleOf, type MemoryFormat, Tensor } from "./tensor.js";
 
@@ -43,23 +43,22 @@ export function hs(values: readonly Tensor[]): number[] {
 }
 
 export function hos(values: readonly (Tensor | undefined)[]): (number | undefined)[] {
+  if (!Array.isArray(values)) throw new UsageError("expected an array of tensors");
   return values.map(ho);
 }
 
-export function dt(name: DType | undefined): number | undefined {
+function coded(what: string, codes: Readonly<Record<string, number>>, name: string | undefined): number | undefined {
   if (name === undefined) return undefined;
-  const code = DTYPES[name];
-  if (code === undefined) throw new UsageError(`expected a dtype (${Object.keys(DTYPES).join(", ")}), got '${name}'`);
-  return code;
+  if (typeof name === "string" && Object.hasOwn(codes, name)) return codes[name];
+  throw new UsageError(expected(what, Object.keys(codes).join(", "), name));
+}
+
+export function dt(name: DType | undefined): number | undefined {
+  return coded("dtype", DTYPES, name);
 }
 
 export function mf(name: MemoryFormat | undefined): number | undefined {
-  if (name === undefined) return undefined;
-  const code = MEMORY_FORMATS[name];
-  if (code === undefined) {
-    throw new UsageError(`expected a memory format (${Object.keys(MEMORY_FORMATS).join(", ")}), got '${name}'`);
-  }
-  return code;
+  return coded("memoryFormat", MEMORY_FORMATS, name);
 }
 
 export function one(result: unknown): Tensor {
