@@ -175,6 +175,24 @@ describe("collect", () => {
     expect(toHtml(data)).toContain("no picture");
   });
 
+  test("measures the sparsity of layers on the masks, and takes the log's word where there are none", () => {
+    const folder = experimentFixture();
+    const layers = () => collect([folder]).runs.map((run) => run.layerSparsity["conv1.weight"]);
+    const [dense, hydra, , magnitude] = layers();
+    expect(dense).toBeUndefined();
+    expect(magnitude).toBeCloseTo(0.9, 1);
+    expect((hydra ?? 0) * 1000).toBe(Math.round((hydra ?? 0) * 1000));
+    rmSync(join(folder, "hydra", "masks.safetensors"));
+    expect(layers()[1]).toBe(0.8999);
+    writeFileSync(join(folder, "hydra", "masks.safetensors"), "no safetensors");
+    expect(layers()[1]).toBe(0.8999);
+    expect(shown(collect([folder]))).toContain("hydra/masks.safetensors cannot be read.");
+  });
+
+  test("says against whom the images were attacked", () => {
+    expect(shown(collect([experimentFixture()]))).toContain("attacked at eps 8/255 against dense, and");
+  });
+
   test("an empty run folder is a run without epochs", () => {
     const folder = join(mkdtempSync(join(tmpdir(), "s2ap-report-")), "run");
     mkdirSync(folder);

@@ -59,6 +59,8 @@ export interface RunData {
   readonly machine: unknown;
   readonly data: unknown;
   readonly stages: readonly StageData[];
+  /** Measured on the masks where the run has written them, else as its last epoch says; empty when neither is there. */
+  readonly layerSparsity: Readonly<Record<string, number>>;
   readonly evaluations: readonly EvaluationData[];
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
 }
@@ -101,6 +103,8 @@ export interface EvaluationData {
 /** Attacked images of one experiment. */
 export interface ImageGrid {
   readonly name: string;
+  /** Network the images were attacked against. */
+  readonly against: string | null;
   readonly eps: string | null;
   readonly examples: readonly ImageExample[];
 }

@@ -95,6 +95,7 @@ const example = z.object({
 });
 const images = z.object({
   eps: z.union([z.string(), z.number()]).nullable().catch(null),
+  against: text,
   classNames: z.array(z.string()).catch([]),
   examples: z.array(z.unknown()).catch([]),
 });
@@ -116,7 +117,7 @@ export function readImages(folder: string, name: string, problems: string[]): Im
     if (json !== undefined) problems.push(`${shortPath(path)} holds no images.`);
     return null;
   }
-  const { eps, classNames, examples } = file.data;
+  const { eps, against, classNames, examples } = file.data;
   const parsed = examples.slice(0, mostImages).flatMap((entry): ImageExample[] => {
     const found = example.safeParse(entry);
     return found.success ? [toExample(found.data, classNames)] : [];
@@ -124,7 +125,7 @@ export function readImages(folder: string, name: string, problems: string[]): Im
   const shown = Math.min(examples.length, mostImages);
   if (parsed.length < shown) problems.push(`${shortPath(path)}: ${shown - parsed.length} images cannot be read.`);
   if (parsed.length === 0) return null;
-  return { name, eps: eps === null ? null : String(eps), examples: parsed };
+  return { name, against, eps: eps === null ? null : String(eps), examples: parsed };
 }
 
 function toExample(found: z.output<typeof example>, classNames: readonly string[]): ImageExample {

@@ -1,6 +1,8 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
+// From its own file: the layer's index would load libtorch.
+import { readSafetensors } from "../nn/checkpoint/safetensors.js";
 import { type EpochDone, lockOwner, type RunEvent, readEvents } from "../run/index.js";
 import type { EpochData, EvaluationData, RunData, RunState, StageData } from "./data.js";
 import { stageOrder } from "./format.js";
@@ -65,11 +67,37 @@ export function readRun(folder: string, problems: string[]): RunData {
     machine: found.machine ?? null,
     data: found.data ?? null,
     stages,
+    layerSparsity: layersOf(folder, stages, problems),
     evaluations: all(events, "evaluation", evaluationEvent).map(
       ({ interval: robustInterval, ...rest }): EvaluationData => ({ ...rest, robustInterval }),
     ),
     warnings: all(events, "warning", warningEvent),
   };
+}
+
+/** Share of zeros of every mask in `masks.safetensors`, in the order of the network's layers where the log has it. */
+function layersOf(folder: string, stages: readonly StageData[], problems: string[]): Record<string, number> {
+  const told = stages.flatMap((stage) => stage.epochs).findLast((epoch) => Object.keys(epoch.layerSparsity).length > 0);
+  const logged = told?.layerSparsity ?? {};
+  const path = join(folder, "masks.safetensors");
+  if (!existsSync(path)) return logged;
+  try {
+    const masks = [...readSafetensors(path).tensors].filter(([, mask]) => mask.dtype === "uint8");
+    const measured = Object.fromEntries(
+      masks.map(([name, { data }]) => [name, zeros(data) / Math.max(1, data.length)]),
+    );
+    const order = Object.keys(logged).filter((name) => name in measured);
+    return { ...Object.fromEntries(order.map((name) => [name, 0])), ...measured };
+  } catch {
+    problems.push(`${shortPath(path)} cannot be read.`);
+    return logged;
+  }
+}
+
+function zeros(data: Uint8Array): number {
+  let count = 0;
+  for (const value of data) if (value === 0) count += 1;
+  return count;
 }
 
 function stateOf(status: string | null, folder: string): RunState {

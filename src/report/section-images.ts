@@ -10,9 +10,11 @@ export function imagesSection(data: ReportData): Section {
   }
   const blocks = data.images.flatMap((grid): Block[] => {
     const eps = grid.eps === null ? "" : ` at eps ${grid.eps}`;
+    const whom = grid.against === null ? "" : ` against ${grid.against}`;
+    const others = grid.against === null ? "" : " The others see the same images: they were not attacked themselves.";
     const text =
-      `Test images, the same images attacked${eps}, and the difference between the two, magnified. ` +
-      "Below each, what every network sees before and under attack.";
+      `Test images, the same images attacked${eps}${whom}, and the difference between the two, magnified. ` +
+      `Below each, what every network sees before and under attack.${others}`;
     const heading = data.images.length > 1 ? [{ kind: "heading", text: grid.name } as const] : [];
     return [...heading, { kind: "text", text }, { kind: "images", grid }];
   });

@@ -38,7 +38,8 @@ const reading =
   "Before finetuning, it is that of the masked network on the images held out of the training set. " +
   "Replaced is the share of kept weights that differ from the epoch before (Hamming distance of the masks / 2k); " +
   "swapped, the share that S2AP's perturbation z exchanges; the sharpness gap is L(s + z) − L(s): all three are of the last search epoch. " +
-  "Passes are forward and backward passes of a batch through the network, in all stages.";
+  "Passes (forward and backward, a batch each) and seconds are those of the network's own run: pretraining that several " +
+  "share is counted once, where it was done.";
 
 function accuracyChart(measure: "robust" | "clean", rows: readonly ReportRow[], styles: Styles): Chart[] {
   const estimates = rows.flatMap((row): Estimate[] => {

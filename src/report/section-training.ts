@@ -194,14 +194,12 @@ export function maskSection(data: ReportData, styles: Styles): Section {
   };
 }
 
-/** Measured sparsity of every layer at the end of the search. */
+/** Measured sparsity of every layer of every pruned network. */
 export function layersSection(data: ReportData, styles: Styles): Section {
   const title = "Sparsity per layer";
-  const found = data.runs.flatMap((run) => {
-    const epochs = run.stages.flatMap((stage) => stage.epochs);
-    const layers = epochs.findLast((epoch) => Object.keys(epoch.layerSparsity).length > 0)?.layerSparsity;
-    return layers === undefined ? [] : [{ name: run.name, layers }];
-  });
+  const found = data.runs
+    .filter((run) => Object.keys(run.layerSparsity).length > 0)
+    .map((run) => ({ name: run.name, layers: run.layerSparsity }));
   if (found.length === 0) {
     return { id: "layers", title, blocks: [{ kind: "text", text: "No run has recorded the sparsity of its layers." }] };
   }

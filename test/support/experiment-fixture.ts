@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { encodeSafetensors } from "../../src/nn/checkpoint/safetensors.js";
 import type { EpochDone, NewEvent, RunEvent, Stage } from "../../src/run/events.js";
 import { wilson } from "../../src/util/interval.js";
 import { png } from "./png.js";
@@ -151,9 +152,8 @@ function manifest(kind: Kind, name: string): unknown {
 function row(kind: Kind, name: string): unknown {
   const [cleanAccuracy, robustAccuracy, maskRobustAccuracy] = accuracies[kind];
   const last = kind.startsWith("hydra") ? epochEvent(kind, "search", 3) : undefined;
-  const stages = kind === "dense" ? stagesOf.dense : (["pretrain", ...stagesOf[kind]] as const);
   const stageSeconds = Object.fromEntries(
-    stages.map((stage) => [stage, to(1, stageEpochs[stage] * epochSeconds[stage])]),
+    stagesOf[kind].map((stage) => [stage, to(1, stageEpochs[stage] * epochSeconds[stage])]),
   );
   return {
     name,
@@ -170,7 +170,7 @@ function row(kind: Kind, name: string): unknown {
     maskDistance: last?.maskDistance?.perKept ?? null,
     swapFraction: last?.swapFraction ?? null,
     sharpnessGap: last?.sharpnessGap ?? null,
-    passes: { dense: 30_048, hydra: 45_072, "hydra-s2ap": 47_450, magnitude: 35_056 }[kind],
+    passes: { dense: 30_048, hydra: 15_024, "hydra-s2ap": 17_402, magnitude: 5_008 }[kind],
     seconds: to(
       1,
       Object.values(stageSeconds).reduce((a, b) => a + b),
@@ -178,6 +178,14 @@ function row(kind: Kind, name: string): unknown {
     stageSeconds,
     run: kind,
   };
+}
+
+/** Masks of 1,000 weights a layer, as a run leaves them. */
+function masks(kind: Kind): Uint8Array[] {
+  const kept = (layer: number) => Math.round(100 + 4 * wobble(layer, kinds.indexOf(kind)));
+  const mask = (layer: number) => Uint8Array.from({ length: 1000 }, (_, i) => ((i * 7) % 1000 < kept(layer) ? 1 : 0));
+  const tensors = new Map(prunable.map((name, i) => [name, { dtype: "uint8", shape: [1000], data: mask(i) } as const]));
+  return encodeSafetensors({ tensors });
 }
 
 const classNames = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
@@ -207,7 +215,7 @@ function images(nameOf: (kind: Kind) => string): unknown {
     });
     return { label, ...pictures(i), predictions: Object.fromEntries(kinds.map((kind) => [nameOf(kind), guess(kind)])) };
   });
-  return { eps: "8/255", classNames, examples };
+  return { eps: "8/255", against: nameOf("dense"), classNames, examples };
 }
 
 /** Writes an experiment as the quickstart leaves it into a new temporary folder; returns the folder. */
@@ -220,6 +228,7 @@ export function experimentFixture(options: ExperimentOptions = {}): string {
     write(`${kind}/run.json`, manifest(kind, nameOf(kind)));
     const lines = events(kind, nameOf(kind)).map((event) => `${JSON.stringify(event)}\n`);
     writeFileSync(join(folder, kind, "events.jsonl"), lines.join(""));
+    if (kind !== "dense") writeFileSync(join(folder, kind, "masks.safetensors"), Buffer.concat(masks(kind)));
   }
   const rows = kinds.map((kind) => row(kind, nameOf(kind)));
   if (options.results ?? true) write("results.json", { format: 1, name: "quickstart", rows });
