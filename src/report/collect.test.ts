@@ -189,6 +189,28 @@ describe("collect", () => {
     expect(shown(collect([folder]))).toContain("hydra/masks.safetensors cannot be read.");
   });
 
+  test("has no robust accuracy where nothing attacked, and the attack's where something did", () => {
+    const folder = experimentFixture();
+    const clean = {
+      type: "evaluation",
+      attack: "clean",
+      cleanAccuracy: 0.5,
+      robustAccuracy: 0.5,
+      examples: 10,
+      eps: "",
+    };
+    appendFileSync(join(folder, "hydra", "events.jsonl"), `${JSON.stringify(clean)}\n`);
+    const hydra = collect([join(folder, "hydra")]);
+    expect(hydra.rows[0]).toMatchObject({ attack: "pgd-20", robustAccuracy: 0.317 });
+    expect(shown(hydra)).toContain("**Every evaluation**");
+    change(join(folder, "results.json"), (results) => {
+      Object.assign((results.rows as object[])[0] ?? {}, { attack: "clean", eps: "", robustAccuracy: 0.528 });
+    });
+    rmSync(join(folder, "dense"), { recursive: true });
+    const [dense] = collect([folder]).rows;
+    expect(dense).toMatchObject({ attack: null, robustAccuracy: null, cleanAccuracy: 0.528 });
+  });
+
   test("says against whom the images were attacked", () => {
     expect(shown(collect([experimentFixture()]))).toContain("attacked at eps 8/255 against dense, and");
   });

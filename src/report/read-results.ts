@@ -39,7 +39,7 @@ export function readRows(folder: string, problems: string[]): { name: string | n
   const parsed = file.data.rows.map((entry) => row.safeParse(entry));
   const bad = parsed.filter((entry) => !entry.success).length;
   if (bad > 0) problems.push(`${shortPath(path)}: ${bad} of ${parsed.length} rows cannot be read and are left out.`);
-  return { name: file.data.name, rows: parsed.flatMap((entry) => (entry.success ? [entry.data] : [])) };
+  return { name: file.data.name, rows: parsed.flatMap((entry) => (entry.success ? [withoutAttack(entry.data)] : [])) };
 }
 
 function last<K extends keyof EpochData>(run: RunData, stage: string, key: K): EpochData[K] | null {
@@ -55,14 +55,15 @@ const sum = (values: readonly number[]): number | null => (values.length === 0 ?
 
 /** What the events of a run alone say about its network: the row of a run that belongs to no experiment. */
 export function rowOfRun(run: RunData): ReportRow {
-  const evaluation = run.evaluations.at(-1);
+  const attacked = run.evaluations.findLast((entry) => entry.attack !== "clean");
+  const evaluation = attacked ?? run.evaluations.at(-1);
   const cleanAccuracy = evaluation?.cleanAccuracy ?? null;
   const robustAccuracy = evaluation?.robustAccuracy ?? null;
   const examples = evaluation?.examples ?? null;
   const stageSeconds = Object.fromEntries(
     run.stages.map(({ stage, epochs }) => [stage, sum(epochs.map((epoch) => epoch.seconds ?? 0)) ?? 0]),
   );
-  return {
+  return withoutAttack({
     name: run.name,
     sparsity: last(run, "search", "sparsity"),
     cleanAccuracy,
@@ -81,7 +82,13 @@ export function rowOfRun(run: RunData): ReportRow {
     seconds: sum(Object.values(stageSeconds)),
     stageSeconds,
     run: null,
-  };
+  });
+}
+
+/** A row that nothing attacked has no robust accuracy, whatever stands in its place. */
+function withoutAttack(found: ReportRow): ReportRow {
+  if (found.attack !== "clean") return found.eps === "" ? { ...found, eps: null } : found;
+  return { ...found, attack: null, eps: null, robustAccuracy: null, robustInterval: null };
 }
 
 const classLabel = z.union([z.string(), z.number()]);

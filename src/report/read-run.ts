@@ -69,7 +69,10 @@ export function readRun(folder: string, problems: string[]): RunData {
     stages,
     layerSparsity: layersOf(folder, stages, problems),
     evaluations: all(events, "evaluation", evaluationEvent).map(
-      ({ interval: robustInterval, ...rest }): EvaluationData => ({ ...rest, robustInterval }),
+      ({ interval: robustInterval, ...rest }): EvaluationData =>
+        rest.attack === "clean"
+          ? { ...rest, robustAccuracy: null, robustInterval: null, eps: null }
+          : { ...rest, robustInterval },
     ),
     warnings: all(events, "warning", warningEvent),
   };
