@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeSafetensors } from "../../src/nn/checkpoint/safetensors.js";
@@ -218,9 +218,12 @@ function images(nameOf: (kind: Kind) => string): unknown {
   return { eps: "8/255", against: nameOf("dense"), classNames, examples };
 }
 
-/** Writes an experiment as the quickstart leaves it into a new temporary folder; returns the folder. */
+const root = mkdtempSync(join(tmpdir(), "s2ap-experiments-"));
+process.once("exit", () => rmSync(root, { recursive: true, force: true }));
+
+/** Writes an experiment as the quickstart leaves it into a new temporary folder that goes with the process; returns the folder. */
 export function experimentFixture(options: ExperimentOptions = {}): string {
-  const folder = join(mkdtempSync(join(tmpdir(), "s2ap-experiment-")), "quickstart");
+  const folder = join(mkdtempSync(join(root, "x")), "quickstart");
   const nameOf = (kind: Kind) => options.names?.[kind] ?? kind;
   const write = (path: string, value: unknown) => writeFileSync(join(folder, path), `${JSON.stringify(value)}\n`);
   for (const kind of kinds) {
