@@ -7,6 +7,7 @@
 #include <node_api.h>
 
 #include <cstdint>
+#include <deque>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ class TensorTable {
   const at::Tensor& get(double handle) const;
   bool release(double handle);
   size_t live() const { return live_; }
+  /// Bytes of the storages behind the live tensors, each counted once however many views it has.
+  int64_t bytes() const;
   /// Bytes added and freed since the last call, for V8's accounting.
   int64_t takeByteDelta();
 
@@ -70,7 +73,7 @@ struct Plan {
 struct Environment {
   explicit Environment(uint32_t salt) : tensors(salt) {}
   TensorTable tensors;
-  std::vector<Plan> plans;
+  std::deque<Plan> plans;  // a plan stays put while its call runs JavaScript (an accessor in an array) that resolves another
   napi_ref errorFactory = nullptr;
 };
 Environment& environmentOf(napi_env env);

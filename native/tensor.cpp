@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <unordered_set>
 
 namespace s2ap {
 namespace {
@@ -50,12 +51,13 @@ napi_value fromBytes(napi_env env, Environment& environment, const std::vector<n
   bool isTyped = false;
   check(env, napi_is_typedarray(env, arguments[0], &isTyped));
   if (!isTyped) usage("expected a typed array");
-  napi_typedarray_type type;
+  napi_typedarray_type type = napi_int8_array;
   size_t length = 0, offset = 0;
   void* data = nullptr;
   napi_value buffer;
   check(env, napi_get_typedarray_info(env, arguments[0], &type, &length, &data, &buffer, &offset));
   static const size_t width[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  if (type < 0 || type >= sizeof(width) / sizeof(*width)) usage("expected a typed array of integers, float32 or float64");
   const size_t bytes = length * width[type];
   Parameter shapeParameter{"shape", Kind::intList, false, 0, c10::nullopt};
   const auto shape = readArgument(env, environment, shapeParameter, arguments[1]).toIntVector();
@@ -130,6 +132,10 @@ napi_value liveTensors(napi_env env, Environment& environment, const std::vector
   return writeNumber(env, static_cast<double>(environment.tensors.live()));
 }
 
+napi_value liveBytes(napi_env env, Environment& environment, const std::vector<napi_value>&) {
+  return writeNumber(env, static_cast<double>(environment.tensors.bytes()));
+}
+
 }  // namespace
 
 double TensorTable::add(at::Tensor tensor) {
@@ -137,7 +143,7 @@ double TensorTable::add(at::Tensor tensor) {
     if (slots_.size() >= static_cast<size_t>(slotCount)) usage("too many live tensors");
     free_.push_back(static_cast<uint32_t>(slots_.size()));
     slots_.emplace_back();
-    slots_.back().generation = (salt_ * 2654435761u + static_cast<uint32_t>(slots_.size())) % generations;
+    slots_.back().generation = 1 + (salt_ * 2654435761u + static_cast<uint32_t>(slots_.size())) % (generations - 1);
   }
   const uint32_t index = free_.back();
   free_.pop_back();
@@ -166,11 +172,22 @@ bool TensorTable::release(double handle) {
   auto* slot = const_cast<Slot*>(find(handle));
   if (!slot) return false;
   slot->tensor = at::Tensor();
-  slot->generation = (slot->generation + 1) % generations;
+  slot->generation = 1 + slot->generation % (generations - 1);  // never 0: that is what a disposed tensor's handle says
   byteDelta_ -= slot->bytes;
   --live_;
   free_.push_back(static_cast<uint32_t>(slot - slots_.data()));
   return true;
+}
+
+int64_t TensorTable::bytes() const {
+  std::unordered_set<const void*> seen;
+  int64_t total = 0;
+  for (const auto& slot : slots_) {
+    if (!slot.tensor.defined() || !slot.tensor.has_storage()) continue;
+    const auto& storage = slot.tensor.storage();
+    if (seen.insert(storage.unsafeGetStorageImpl()).second) total += static_cast<int64_t>(storage.nbytes());
+  }
+  return total;
 }
 
 int64_t TensorTable::takeByteDelta() {
@@ -181,7 +198,7 @@ int64_t TensorTable::takeByteDelta() {
 
 const std::vector<Export> tensorExports{{"fromBytes", 3, fromBytes}, {"toArray", 1, toArray},     {"item", 1, item},
                                         {"shape", 1, shape},         {"dtype", 1, dtype},         {"device", 1, device},
-                                        {"release", 1, release},     {"releaseAll", 1, releaseAll}, {"liveTensors", 0, liveTensors},
+                                        {"release", 1, release},     {"releaseAll", 1, releaseAll}, {"liveTensors", 0, liveTensors}, {"liveBytes", 0, liveBytes},
                                         {"isChannelsLast", 1, isChannelsLast}};
 
 }  // namespace s2ap

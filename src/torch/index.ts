@@ -2,7 +2,7 @@ export { autocast, enableGrad, type GradOptions, grad, noGrad, type Precision } 
 export { blas, hasBfloat16, setThreads, threads, torchVersion } from "./engine.js";
 export * as ops from "./ops.gen.js";
 export { manualSeed } from "./random.js";
-export { keep, liveTensors, scope } from "./scope.js";
+export { keep, liveBytes, liveTensors, scope } from "./scope.js";
 export {
   type DType,
   fromBytes,

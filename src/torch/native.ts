@@ -18,6 +18,7 @@ export interface Native {
   release(handle: number): boolean;
   releaseAll(handles: readonly number[]): void;
   liveTensors(): number;
+  liveBytes(): number;
   grad(
     outputs: readonly number[],
     inputs: readonly number[],

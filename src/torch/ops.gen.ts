@@ -79,7 +79,6 @@ const op = plans([
   "aten::isnan",
   "aten::isfinite",
   "aten::where.self",
-  "aten::masked_select",
   "aten::masked_fill.Scalar",
   "aten::masked_fill_.Scalar",
   "aten::nonzero",
@@ -97,7 +96,6 @@ const op = plans([
   "aten::argsort",
   "aten::equal",
   "aten::searchsorted.Tensor",
-  "aten::bincount",
   "aten::one_hot",
   "aten::sum",
   "aten::sum.dim_IntList",
@@ -540,476 +538,466 @@ export function where(condition: Tensor, self: Tensor, other: Tensor): Tensor {
   return one(call(op(75), h(condition), h(self), h(other)));
 }
 
-/** `aten::masked_select(Tensor self, Tensor mask) -> Tensor` */
-export function maskedSelect(self: Tensor, mask: Tensor): Tensor {
-  return one(call(op(76), h(self), h(mask)));
-}
-
 /** `aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor` */
 export function maskedFill(self: Tensor, mask: Tensor, value: Scalar): Tensor {
-  return one(call(op(77), h(self), h(mask), value));
+  return one(call(op(76), h(self), h(mask), value));
 }
 
 /** `aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)` */
 export function maskedFill_(self: Tensor, mask: Tensor, value: Scalar): Tensor {
-  call(op(78), h(self), h(mask), value);
+  call(op(77), h(self), h(mask), value);
   return self;
 }
 
 /** `aten::nonzero(Tensor self) -> Tensor` */
 export function nonzero(self: Tensor): Tensor {
-  return one(call(op(79), h(self)));
+  return one(call(op(78), h(self)));
 }
 
 /** `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
 export function gather(self: Tensor, dim: number, index: Tensor, options: { sparseGrad?: boolean | undefined } = {}): Tensor {
-  return one(call(op(80), h(self), dim, h(index), options.sparseGrad));
+  return one(call(op(79), h(self), dim, h(index), options.sparseGrad));
 }
 
 /** `aten::scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)` */
 export function scatter_(self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor {
-  call(op(81), h(self), dim, h(index), value);
+  call(op(80), h(self), dim, h(index), value);
   return self;
 }
 
 /** `aten::index.Tensor(Tensor self, Tensor?[] indices) -> Tensor` */
 export function index(self: Tensor, indices: readonly (Tensor | undefined)[]): Tensor {
-  return one(call(op(82), h(self), hos(indices)));
+  return one(call(op(81), h(self), hos(indices)));
 }
 
 /** `aten::index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)` */
 export function indexPut_(self: Tensor, indices: readonly (Tensor | undefined)[], values: Tensor, options: { accumulate?: boolean | undefined } = {}): Tensor {
-  call(op(83), h(self), hos(indices), h(values), options.accumulate);
+  call(op(82), h(self), hos(indices), h(values), options.accumulate);
   return self;
 }
 
 /** `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor` */
 export function indexSelect(self: Tensor, dim: number, index: Tensor): Tensor {
-  return one(call(op(84), h(self), dim, h(index)));
+  return one(call(op(83), h(self), dim, h(index)));
 }
 
 /** `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)` */
 export function indexCopy_(self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  call(op(85), h(self), dim, h(index), h(source));
+  call(op(84), h(self), dim, h(index), h(source));
   return self;
 }
 
 /** `aten::index_fill_.int_Scalar(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)` */
 export function indexFill_(self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor {
-  call(op(86), h(self), dim, h(index), value);
+  call(op(85), h(self), dim, h(index), value);
   return self;
 }
 
 /** `aten::take(Tensor self, Tensor index) -> Tensor` */
 export function take(self: Tensor, index: Tensor): Tensor {
-  return one(call(op(87), h(self), h(index)));
+  return one(call(op(86), h(self), h(index)));
 }
 
 /** `aten::kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
 export function kthvalue(self: Tensor, k: number, options: { dim?: number | undefined; keepdim?: boolean | undefined } = {}): [Tensor, Tensor] {
-  return many(call(op(88), h(self), k, options.dim, options.keepdim)) as [Tensor, Tensor];
+  return many(call(op(87), h(self), k, options.dim, options.keepdim)) as [Tensor, Tensor];
 }
 
 /** `aten::topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)` */
 export function topk(self: Tensor, k: number, options: { dim?: number | undefined; largest?: boolean | undefined; sorted?: boolean | undefined } = {}): [Tensor, Tensor] {
-  return many(call(op(89), h(self), k, options.dim, options.largest, options.sorted)) as [Tensor, Tensor];
+  return many(call(op(88), h(self), k, options.dim, options.largest, options.sorted)) as [Tensor, Tensor];
 }
 
 /** `aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
 export function sort(self: Tensor, options: { dim?: number | undefined; descending?: boolean | undefined } = {}): [Tensor, Tensor] {
-  return many(call(op(90), h(self), options.dim, options.descending)) as [Tensor, Tensor];
+  return many(call(op(89), h(self), options.dim, options.descending)) as [Tensor, Tensor];
 }
 
 /** `aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor` */
 export function argsort(self: Tensor, options: { dim?: number | undefined; descending?: boolean | undefined } = {}): Tensor {
-  return one(call(op(91), h(self), options.dim, options.descending));
+  return one(call(op(90), h(self), options.dim, options.descending));
 }
 
 /** `aten::equal(Tensor self, Tensor other) -> bool` */
 export function equal(self: Tensor, other: Tensor): boolean {
-  return call(op(92), h(self), h(other)) as boolean;
+  return call(op(91), h(self), h(other)) as boolean;
 }
 
 /** `aten::searchsorted.Tensor(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor` */
 export function searchsorted(sortedSequence: Tensor, self: Tensor, options: { outInt32?: boolean | undefined; right?: boolean | undefined; side?: string | undefined; sorter?: Tensor | undefined } = {}): Tensor {
-  return one(call(op(93), h(sortedSequence), h(self), options.outInt32, options.right, options.side, ho(options.sorter)));
-}
-
-/** `aten::bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor` */
-export function bincount(self: Tensor, options: { weights?: Tensor | undefined; minlength?: number | undefined } = {}): Tensor {
-  return one(call(op(94), h(self), ho(options.weights), options.minlength));
+  return one(call(op(92), h(sortedSequence), h(self), options.outInt32, options.right, options.side, ho(options.sorter)));
 }
 
 /** `aten::one_hot(Tensor self, int num_classes=-1) -> Tensor` */
 export function oneHot(self: Tensor, options: { numClasses?: number | undefined } = {}): Tensor {
-  return one(call(op(95), h(self), options.numClasses));
+  return one(call(op(93), h(self), options.numClasses));
 }
 
 /** `aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
 export function sum(self: Tensor, options: { dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(96), h(self), dt(options.dtype)));
+  return one(call(op(94), h(self), dt(options.dtype)));
 }
 
 /** `aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
 export function sumDim(self: Tensor, dim: number | readonly number[] | undefined, options: { keepdim?: boolean | undefined; dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(97), h(self), dim, options.keepdim, dt(options.dtype)));
+  return one(call(op(95), h(self), dim, options.keepdim, dt(options.dtype)));
 }
 
 /** `aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
 export function mean(self: Tensor, options: { dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(98), h(self), dt(options.dtype)));
+  return one(call(op(96), h(self), dt(options.dtype)));
 }
 
 /** `aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
 export function meanDim(self: Tensor, dim: number | readonly number[] | undefined, options: { keepdim?: boolean | undefined; dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(99), h(self), dim, options.keepdim, dt(options.dtype)));
+  return one(call(op(97), h(self), dim, options.keepdim, dt(options.dtype)));
 }
 
 /** `aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
 export function amax(self: Tensor, options: { dim?: number | readonly number[] | undefined; keepdim?: boolean | undefined } = {}): Tensor {
-  return one(call(op(100), h(self), options.dim, options.keepdim));
+  return one(call(op(98), h(self), options.dim, options.keepdim));
 }
 
 /** `aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
 export function amin(self: Tensor, options: { dim?: number | readonly number[] | undefined; keepdim?: boolean | undefined } = {}): Tensor {
-  return one(call(op(101), h(self), options.dim, options.keepdim));
+  return one(call(op(99), h(self), options.dim, options.keepdim));
 }
 
 /** `aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
 export function maxDim(self: Tensor, dim: number, options: { keepdim?: boolean | undefined } = {}): [Tensor, Tensor] {
-  return many(call(op(102), h(self), dim, options.keepdim)) as [Tensor, Tensor];
+  return many(call(op(100), h(self), dim, options.keepdim)) as [Tensor, Tensor];
 }
 
 /** `aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
 export function minDim(self: Tensor, dim: number, options: { keepdim?: boolean | undefined } = {}): [Tensor, Tensor] {
-  return many(call(op(103), h(self), dim, options.keepdim)) as [Tensor, Tensor];
+  return many(call(op(101), h(self), dim, options.keepdim)) as [Tensor, Tensor];
 }
 
 /** `aten::argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
 export function argmax(self: Tensor, options: { dim?: number | undefined; keepdim?: boolean | undefined } = {}): Tensor {
-  return one(call(op(104), h(self), options.dim, options.keepdim));
+  return one(call(op(102), h(self), options.dim, options.keepdim));
 }
 
 /** `aten::all(Tensor self) -> Tensor` */
 export function all(self: Tensor): Tensor {
-  return one(call(op(105), h(self)));
+  return one(call(op(103), h(self)));
 }
 
 /** `aten::any(Tensor self) -> Tensor` */
 export function any(self: Tensor): Tensor {
-  return one(call(op(106), h(self)));
+  return one(call(op(104), h(self)));
 }
 
 /** `aten::all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
 export function allDim(self: Tensor, dim: number, options: { keepdim?: boolean | undefined } = {}): Tensor {
-  return one(call(op(107), h(self), dim, options.keepdim));
+  return one(call(op(105), h(self), dim, options.keepdim));
 }
 
 /** `aten::any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
 export function anyDim(self: Tensor, dim: number, options: { keepdim?: boolean | undefined } = {}): Tensor {
-  return one(call(op(108), h(self), dim, options.keepdim));
+  return one(call(op(106), h(self), dim, options.keepdim));
 }
 
 /** `aten::count_nonzero(Tensor self, int? dim=None) -> Tensor` */
 export function countNonzero(self: Tensor, options: { dim?: number | undefined } = {}): Tensor {
-  return one(call(op(109), h(self), options.dim));
+  return one(call(op(107), h(self), options.dim));
 }
 
 /** `aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
 export function cumsum(self: Tensor, dim: number, options: { dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(110), h(self), dim, dt(options.dtype)));
+  return one(call(op(108), h(self), dim, dt(options.dtype)));
 }
 
 /** `aten::var_mean.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
 export function varMean(self: Tensor, dim: number | readonly number[] | undefined, options: { correction?: number | undefined; keepdim?: boolean | undefined } = {}): [Tensor, Tensor] {
-  return many(call(op(111), h(self), dim, options.correction, options.keepdim)) as [Tensor, Tensor];
+  return many(call(op(109), h(self), dim, options.correction, options.keepdim)) as [Tensor, Tensor];
 }
 
 /** `aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
 export function vectorNorm(self: Tensor, options: { ord?: Scalar | undefined; dim?: number | readonly number[] | undefined; keepdim?: boolean | undefined; dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(112), h(self), options.ord, options.dim, options.keepdim, dt(options.dtype)));
+  return one(call(op(110), h(self), options.ord, options.dim, options.keepdim, dt(options.dtype)));
 }
 
 /** `aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor` */
 export function logsumexp(self: Tensor, dim: number | readonly number[], options: { keepdim?: boolean | undefined } = {}): Tensor {
-  return one(call(op(113), h(self), dim, options.keepdim));
+  return one(call(op(111), h(self), dim, options.keepdim));
 }
 
 /** `aten::dot(Tensor self, Tensor tensor) -> Tensor` */
 export function dot(self: Tensor, tensor: Tensor): Tensor {
-  return one(call(op(114), h(self), h(tensor)));
+  return one(call(op(112), h(self), h(tensor)));
 }
 
 /** `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
 export function view(self: Tensor, size: readonly number[]): Tensor {
-  return one(call(op(115), h(self), size));
+  return one(call(op(113), h(self), size));
 }
 
 /** `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)` */
 export function reshape(self: Tensor, shape: readonly number[]): Tensor {
-  return one(call(op(116), h(self), shape));
+  return one(call(op(114), h(self), shape));
 }
 
 /** `aten::flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)` */
 export function flatten(self: Tensor, options: { startDim?: number | undefined; endDim?: number | undefined } = {}): Tensor {
-  return one(call(op(117), h(self), options.startDim, options.endDim));
+  return one(call(op(115), h(self), options.startDim, options.endDim));
 }
 
 /** `aten::unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)` */
 export function unflatten(self: Tensor, dim: number, sizes: readonly number[]): Tensor {
-  return one(call(op(118), h(self), dim, sizes));
+  return one(call(op(116), h(self), dim, sizes));
 }
 
 /** `aten::permute(Tensor(a) self, int[] dims) -> Tensor(a)` */
 export function permute(self: Tensor, dims: readonly number[]): Tensor {
-  return one(call(op(119), h(self), dims));
+  return one(call(op(117), h(self), dims));
 }
 
 /** `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)` */
 export function transpose(self: Tensor, dim0: number, dim1: number): Tensor {
-  return one(call(op(120), h(self), dim0, dim1));
+  return one(call(op(118), h(self), dim0, dim1));
 }
 
 /** `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)` */
 export function unsqueeze(self: Tensor, dim: number): Tensor {
-  return one(call(op(121), h(self), dim));
+  return one(call(op(119), h(self), dim));
 }
 
 /** `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)` */
 export function squeeze(self: Tensor, dim: number): Tensor {
-  return one(call(op(122), h(self), dim));
+  return one(call(op(120), h(self), dim));
 }
 
 /** `aten::expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)` */
 export function expand(self: Tensor, size: readonly number[], options: { implicit?: boolean | undefined } = {}): Tensor {
-  return one(call(op(123), h(self), size, options.implicit));
+  return one(call(op(121), h(self), size, options.implicit));
 }
 
 /** `aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
 export function slice(self: Tensor, options: { dim?: number | undefined; start?: number | undefined; end?: number | undefined; step?: number | undefined } = {}): Tensor {
-  return one(call(op(124), h(self), options.dim, options.start, options.end, options.step));
+  return one(call(op(122), h(self), options.dim, options.start, options.end, options.step));
 }
 
 /** `aten::select.int(Tensor(a) self, int dim, int index) -> Tensor(a)` */
 export function select(self: Tensor, dim: number, index: number): Tensor {
-  return one(call(op(125), h(self), dim, index));
+  return one(call(op(123), h(self), dim, index));
 }
 
 /** `aten::narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)` */
 export function narrow(self: Tensor, dim: number, start: number, length: number): Tensor {
-  return one(call(op(126), h(self), dim, start, length));
+  return one(call(op(124), h(self), dim, start, length));
 }
 
 /** `aten::cat(Tensor[] tensors, int dim=0) -> Tensor` */
 export function cat(tensors: readonly Tensor[], options: { dim?: number | undefined } = {}): Tensor {
-  return one(call(op(127), hs(tensors), options.dim));
+  return one(call(op(125), hs(tensors), options.dim));
 }
 
 /** `aten::stack(Tensor[] tensors, int dim=0) -> Tensor` */
 export function stack(tensors: readonly Tensor[], options: { dim?: number | undefined } = {}): Tensor {
-  return one(call(op(128), hs(tensors), options.dim));
+  return one(call(op(126), hs(tensors), options.dim));
 }
 
 /** `aten::split.Tensor(Tensor(a -> *) self, int split_size, int dim=0) -> Tensor(a)[]` */
 export function split(self: Tensor, splitSize: number, options: { dim?: number | undefined } = {}): Tensor[] {
-  return many(call(op(129), h(self), splitSize, options.dim));
+  return many(call(op(127), h(self), splitSize, options.dim));
 }
 
 /** `aten::repeat(Tensor self, SymInt[] repeats) -> Tensor` */
 export function repeat(self: Tensor, repeats: readonly number[]): Tensor {
-  return one(call(op(130), h(self), repeats));
+  return one(call(op(128), h(self), repeats));
 }
 
 /** `aten::repeat_interleave.self_int(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor` */
 export function repeatInterleave(self: Tensor, repeats: number, options: { dim?: number | undefined; outputSize?: number | undefined } = {}): Tensor {
-  return one(call(op(131), h(self), repeats, options.dim, options.outputSize));
+  return one(call(op(129), h(self), repeats, options.dim, options.outputSize));
 }
 
 /** `aten::flip(Tensor self, int[] dims) -> Tensor` */
 export function flip(self: Tensor, dims: readonly number[]): Tensor {
-  return one(call(op(132), h(self), dims));
+  return one(call(op(130), h(self), dims));
 }
 
 /** `aten::constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor` */
 export function constantPad(self: Tensor, pad: readonly number[], options: { value?: Scalar | undefined } = {}): Tensor {
-  return one(call(op(133), h(self), pad, options.value));
+  return one(call(op(131), h(self), pad, options.value));
 }
 
 /** `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor` */
 export function clone(self: Tensor, options: { memoryFormat?: MemoryFormat | undefined } = {}): Tensor {
-  return one(call(op(134), h(self), mf(options.memoryFormat)));
+  return one(call(op(132), h(self), mf(options.memoryFormat)));
 }
 
 /** `aten::detach(Tensor(a) self) -> Tensor(a)` */
 export function detach(self: Tensor): Tensor {
-  return one(call(op(135), h(self)));
+  return one(call(op(133), h(self)));
 }
 
 /** `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)` */
 export function contiguous(self: Tensor, options: { memoryFormat?: MemoryFormat | undefined } = {}): Tensor {
-  return one(call(op(136), h(self), mf(options.memoryFormat)));
+  return one(call(op(134), h(self), mf(options.memoryFormat)));
 }
 
 /** `aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
 export function to(self: Tensor, dtype: DType, options: { nonBlocking?: boolean | undefined; copy?: boolean | undefined; memoryFormat?: MemoryFormat | undefined } = {}): Tensor {
-  return one(call(op(137), h(self), dt(dtype), options.nonBlocking, options.copy, mf(options.memoryFormat)));
+  return one(call(op(135), h(self), dt(dtype), options.nonBlocking, options.copy, mf(options.memoryFormat)));
 }
 
 /** `aten::to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
 export function toDevice(self: Tensor, device: string, dtype: DType, options: { nonBlocking?: boolean | undefined; copy?: boolean | undefined; memoryFormat?: MemoryFormat | undefined } = {}): Tensor {
-  return one(call(op(138), h(self), device, dt(dtype), options.nonBlocking, options.copy, mf(options.memoryFormat)));
+  return one(call(op(136), h(self), device, dt(dtype), options.nonBlocking, options.copy, mf(options.memoryFormat)));
 }
 
 /** `aten::_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor` */
 export function asType(self: Tensor, options: { dtype?: DType | undefined; device?: string | undefined; nonBlocking?: boolean | undefined; memoryFormat?: MemoryFormat | undefined } = {}): Tensor {
-  return one(call(op(139), h(self), dt(options.dtype), undefined, options.device, undefined, options.nonBlocking, mf(options.memoryFormat)));
+  return one(call(op(137), h(self), dt(options.dtype), undefined, options.device, undefined, options.nonBlocking, mf(options.memoryFormat)));
 }
 
 /** `aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
 export function copy_(self: Tensor, src: Tensor, options: { nonBlocking?: boolean | undefined } = {}): Tensor {
-  call(op(140), h(self), h(src), options.nonBlocking);
+  call(op(138), h(self), h(src), options.nonBlocking);
   return self;
 }
 
 /** `aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)` */
 export function fill_(self: Tensor, value: Scalar): Tensor {
-  call(op(141), h(self), value);
+  call(op(139), h(self), value);
   return self;
 }
 
 /** `aten::zero_(Tensor(a!) self) -> Tensor(a!)` */
 export function zero_(self: Tensor): Tensor {
-  call(op(142), h(self));
+  call(op(140), h(self));
   return self;
 }
 
 /** `aten::resolve_conj(Tensor(a) self) -> Tensor(a)` */
 export function resolveConj(self: Tensor): Tensor {
-  return one(call(op(143), h(self)));
+  return one(call(op(141), h(self)));
 }
 
 /** `aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> Tensor` */
 export function conv2d(input: Tensor, weight: Tensor, options: { bias?: Tensor | undefined; stride?: number | readonly number[] | undefined; padding?: number | readonly number[] | undefined; dilation?: number | readonly number[] | undefined; groups?: number | undefined } = {}): Tensor {
-  return one(call(op(144), h(input), h(weight), ho(options.bias), options.stride, options.padding, options.dilation, options.groups));
+  return one(call(op(142), h(input), h(weight), ho(options.bias), options.stride, options.padding, options.dilation, options.groups));
 }
 
 /** `aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor` */
 export function linear(input: Tensor, weight: Tensor, options: { bias?: Tensor | undefined } = {}): Tensor {
-  return one(call(op(145), h(input), h(weight), ho(options.bias)));
+  return one(call(op(143), h(input), h(weight), ho(options.bias)));
 }
 
 /** `aten::matmul(Tensor self, Tensor other) -> Tensor` */
 export function matmul(self: Tensor, other: Tensor): Tensor {
-  return one(call(op(146), h(self), h(other)));
+  return one(call(op(144), h(self), h(other)));
 }
 
 /** `aten::mm(Tensor self, Tensor mat2) -> Tensor` */
 export function mm(self: Tensor, mat2: Tensor): Tensor {
-  return one(call(op(147), h(self), h(mat2)));
+  return one(call(op(145), h(self), h(mat2)));
 }
 
 /** `aten::bmm(Tensor self, Tensor mat2) -> Tensor` */
 export function bmm(self: Tensor, mat2: Tensor): Tensor {
-  return one(call(op(148), h(self), h(mat2)));
+  return one(call(op(146), h(self), h(mat2)));
 }
 
 /** `aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
 export function addmm(self: Tensor, mat1: Tensor, mat2: Tensor, options: { beta?: Scalar | undefined; alpha?: Scalar | undefined } = {}): Tensor {
-  return one(call(op(149), h(self), h(mat1), h(mat2), options.beta, options.alpha));
+  return one(call(op(147), h(self), h(mat1), h(mat2), options.beta, options.alpha));
 }
 
 /** `aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
 export function batchNorm(input: Tensor, weight: Tensor | undefined, bias: Tensor | undefined, runningMean: Tensor | undefined, runningVar: Tensor | undefined, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor {
-  return one(call(op(150), h(input), ho(weight), ho(bias), ho(runningMean), ho(runningVar), training, momentum, eps, cudnnEnabled));
+  return one(call(op(148), h(input), ho(weight), ho(bias), ho(runningMean), ho(runningVar), training, momentum, eps, cudnnEnabled));
 }
 
 /** `aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)` */
 export function nativeLayerNorm(input: Tensor, normalizedShape: readonly number[], weight: Tensor | undefined, bias: Tensor | undefined, eps: number): [Tensor, Tensor, Tensor] {
-  return many(call(op(151), h(input), normalizedShape, ho(weight), ho(bias), eps)) as [Tensor, Tensor, Tensor];
+  return many(call(op(149), h(input), normalizedShape, ho(weight), ho(bias), eps)) as [Tensor, Tensor, Tensor];
 }
 
 /** `aten::relu(Tensor self) -> Tensor` */
 export function relu(self: Tensor): Tensor {
-  return one(call(op(152), h(self)));
+  return one(call(op(150), h(self)));
 }
 
 /** `aten::relu_(Tensor(a!) self) -> Tensor(a!)` */
 export function relu_(self: Tensor): Tensor {
-  call(op(153), h(self));
+  call(op(151), h(self));
   return self;
 }
 
 /** `aten::gelu(Tensor self, *, str approximate="none") -> Tensor` */
 export function gelu(self: Tensor, options: { approximate?: string | undefined } = {}): Tensor {
-  return one(call(op(154), h(self), options.approximate));
+  return one(call(op(152), h(self), options.approximate));
 }
 
 /** `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
 export function softmax(self: Tensor, dim: number, options: { dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(155), h(self), dim, dt(options.dtype)));
+  return one(call(op(153), h(self), dim, dt(options.dtype)));
 }
 
 /** `aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
 export function logSoftmax(self: Tensor, dim: number, options: { dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(156), h(self), dim, dt(options.dtype)));
+  return one(call(op(154), h(self), dim, dt(options.dtype)));
 }
 
 /** `aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, float label_smoothing=0.) -> Tensor` */
 export function crossEntropyLoss(self: Tensor, target: Tensor, options: { weight?: Tensor | undefined; reduction?: number | undefined; ignoreIndex?: number | undefined; labelSmoothing?: number | undefined } = {}): Tensor {
-  return one(call(op(157), h(self), h(target), ho(options.weight), options.reduction, options.ignoreIndex, options.labelSmoothing));
+  return one(call(op(155), h(self), h(target), ho(options.weight), options.reduction, options.ignoreIndex, options.labelSmoothing));
 }
 
 /** `aten::nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor` */
 export function nllLoss(self: Tensor, target: Tensor, options: { weight?: Tensor | undefined; reduction?: number | undefined; ignoreIndex?: number | undefined } = {}): Tensor {
-  return one(call(op(158), h(self), h(target), ho(options.weight), options.reduction, options.ignoreIndex));
+  return one(call(op(156), h(self), h(target), ho(options.weight), options.reduction, options.ignoreIndex));
 }
 
 /** `aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
 export function maxPool2d(self: Tensor, kernelSize: number | readonly number[], options: { stride?: number | readonly number[] | undefined; padding?: number | readonly number[] | undefined; dilation?: number | readonly number[] | undefined; ceilMode?: boolean | undefined } = {}): Tensor {
-  return one(call(op(159), h(self), kernelSize, options.stride, options.padding, options.dilation, options.ceilMode));
+  return one(call(op(157), h(self), kernelSize, options.stride, options.padding, options.dilation, options.ceilMode));
 }
 
 /** `aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor` */
 export function avgPool2d(self: Tensor, kernelSize: number | readonly number[], options: { stride?: number | readonly number[] | undefined; padding?: number | readonly number[] | undefined; ceilMode?: boolean | undefined; countIncludePad?: boolean | undefined; divisorOverride?: number | undefined } = {}): Tensor {
-  return one(call(op(160), h(self), kernelSize, options.stride, options.padding, options.ceilMode, options.countIncludePad, options.divisorOverride));
+  return one(call(op(158), h(self), kernelSize, options.stride, options.padding, options.ceilMode, options.countIncludePad, options.divisorOverride));
 }
 
 /** `aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor` */
 export function adaptiveAvgPool2d(self: Tensor, outputSize: number | readonly number[]): Tensor {
-  return one(call(op(161), h(self), outputSize));
+  return one(call(op(159), h(self), outputSize));
 }
 
 /** `aten::dropout(Tensor input, float p, bool train) -> Tensor` */
 export function dropout(input: Tensor, p: number, train: boolean): Tensor {
-  return one(call(op(162), h(input), p, train));
+  return one(call(op(160), h(input), p, train));
 }
 
 /** `aten::_foreach_add_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()` */
 export function foreachAdd_(self: readonly Tensor[], other: readonly Tensor[], options: { alpha?: Scalar | undefined } = {}): void {
-  call(op(163), hs(self), hs(other), options.alpha);
+  call(op(161), hs(self), hs(other), options.alpha);
 }
 
 /** `aten::_foreach_mul_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
 export function foreachMulScalar_(self: readonly Tensor[], scalar: Scalar): void {
-  call(op(164), hs(self), scalar);
+  call(op(162), hs(self), scalar);
 }
 
 /** `aten::_foreach_mul.List(Tensor[] self, Tensor[] other) -> Tensor[]` */
 export function foreachMul(self: readonly Tensor[], other: readonly Tensor[]): Tensor[] {
-  return many(call(op(165), hs(self), hs(other)));
+  return many(call(op(163), hs(self), hs(other)));
 }
 
 /** `aten::_foreach_add.List(Tensor[] self, Tensor[] other, *, Scalar alpha=1) -> Tensor[]` */
 export function foreachAdd(self: readonly Tensor[], other: readonly Tensor[], options: { alpha?: Scalar | undefined } = {}): Tensor[] {
-  return many(call(op(166), hs(self), hs(other), options.alpha));
+  return many(call(op(164), hs(self), hs(other), options.alpha));
 }
 
 /** `aten::_foreach_norm.Scalar(Tensor[] self, Scalar ord=2) -> Tensor[]` */
 export function foreachNorm(self: readonly Tensor[], options: { ord?: Scalar | undefined } = {}): Tensor[] {
-  return many(call(op(167), hs(self), options.ord));
+  return many(call(op(165), hs(self), options.ord));
 }
 
 /** `aten::_foreach_zero_(Tensor(a!)[] self) -> ()` */
 export function foreachZero_(self: readonly Tensor[]): void {
-  call(op(168), hs(self));
+  call(op(166), hs(self));
 }

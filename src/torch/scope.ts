@@ -78,3 +78,8 @@ export function scope<T>(fn: () => T): T {
 export function liveTensors(): number {
   return native.liveTensors();
 }
+
+/** Bytes behind the live tensors of this thread; memory that several tensors share is counted once. */
+export function liveBytes(): number {
+  return native.liveBytes();
+}
