@@ -10,7 +10,7 @@ import {
   linear,
   type ModelState,
 } from "../nn/index.js";
-import { ops, type Tensor } from "../torch/index.js";
+import { ops, scope, type Tensor } from "../torch/index.js";
 import { parseOptions, rng } from "../util/index.js";
 import type { Model } from "./model.js";
 
@@ -46,14 +46,14 @@ const hasShortcut = (block: Block) => block.stride !== 1 || block.inputs !== blo
 
 function runBlock(state: ModelState, block: Block, x: Tensor, mode: BatchNormMode): Tensor {
   const { name, stride } = block;
-  const inner = ops.relu(
+  const inner = ops.relu_(
     batchNorm(state, `${name}.bn1`, conv2d(state, `${name}.conv1`, x, { stride, padding: 1 }), mode),
   );
   const outer = batchNorm(state, `${name}.bn2`, conv2d(state, `${name}.conv2`, inner, { padding: 1 }), mode);
   const skip = hasShortcut(block)
     ? batchNorm(state, `${name}.shortcut.1`, conv2d(state, `${name}.shortcut.0`, x, { stride }), mode)
     : x;
-  return ops.relu(ops.add(outer, skip));
+  return ops.relu_(ops.add_(outer, skip));
 }
 
 function initialise(blocks: readonly Block[], width: number, numClasses: number, seed: number): ModelState {
@@ -89,9 +89,13 @@ function resnet(arch: string, depths: readonly number[], options: ResnetOptions)
     prunable: [...state.params.keys()].filter((name) => (state.params.get(name)?.shape.length ?? 0) > 1),
     inputShape: [3, imageSize, imageSize],
     numClasses,
-    forward(at, x, { batchNorm: mode }) {
-      let h = ops.relu(batchNorm(at, "bn1", conv2d(at, "conv1", x, { padding: 1 }), mode));
-      for (const block of blocks) h = runBlock(at, block, h, mode);
+    forward(at, images, { batchNorm: mode }) {
+      let h = ops.relu_(batchNorm(at, "bn1", conv2d(at, "conv1", images, { padding: 1 }), mode));
+      for (const block of blocks) {
+        const x = h;
+        // Between passes only what the graph itself holds stays alive.
+        h = scope(() => runBlock(at, block, x, mode));
+      }
       return linear(at, "linear", ops.flatten(ops.adaptiveAvgPool2d(h, [1, 1]), { startDim: 1 }));
     },
   };
