@@ -1,12 +1,13 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { experimentFixture } from "../../test/support/experiment-fixture.js";
+import { afterAll, describe, expect, test } from "vitest";
+import { experimentFixture, removeFolders, temporaryFolder } from "../../test/support/experiment-fixture.js";
 import { DataError, UsageError } from "../util/index.js";
 import { collect } from "./collect.js";
 import type { ReportData } from "./data.js";
 import { toHtml, toMarkdown } from "./index.js";
+
+afterAll(removeFolders);
 
 /** Whatever is missing, both texts must still come out. */
 function shown(data: ReportData): string {
@@ -216,7 +217,7 @@ describe("collect", () => {
   });
 
   test("an empty run folder is a run without epochs", () => {
-    const folder = join(mkdtempSync(join(tmpdir(), "s2ap-report-")), "run");
+    const folder = join(temporaryFolder(), "run");
     mkdirSync(folder);
     writeFileSync(join(folder, "run.json"), "{}");
     const text = shown(collect([folder]));
@@ -225,10 +226,9 @@ describe("collect", () => {
   });
 
   test("refuses what is no run", () => {
-    const empty = mkdtempSync(join(tmpdir(), "s2ap-report-"));
+    const empty = temporaryFolder();
     expect(() => collect([])).toThrow(UsageError);
     expect(() => collect([empty])).toThrow(/expected a run or experiment folder/);
     expect(() => collect([join(empty, "nowhere")])).toThrow(DataError);
-    rmSync(empty, { recursive: true });
   });
 });

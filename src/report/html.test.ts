@@ -1,8 +1,10 @@
-import { describe, expect, test } from "vitest";
-import { experimentFixture } from "../../test/support/experiment-fixture.js";
+import { afterAll, describe, expect, test } from "vitest";
+import { experimentFixture, removeFolders } from "../../test/support/experiment-fixture.js";
 import { collect } from "./collect.js";
 import { escapeHtml } from "./html.js";
 import { toHtml } from "./index.js";
+
+afterAll(removeFolders);
 
 const page = toHtml(collect([experimentFixture()]));
 const hostile = toHtml(

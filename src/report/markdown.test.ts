@@ -1,9 +1,11 @@
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
-import { experimentFixture } from "../../test/support/experiment-fixture.js";
+import { afterAll, describe, expect, test } from "vitest";
+import { experimentFixture, removeFolders } from "../../test/support/experiment-fixture.js";
 import { collect } from "./collect.js";
 import { toMarkdown } from "./index.js";
 import { escapeMarkdown, markdown } from "./markdown.js";
+
+afterAll(removeFolders);
 
 const golden = fileURLToPath(new URL("../../test/golden/report/quickstart.md", import.meta.url));
 

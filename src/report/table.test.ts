@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { experimentFixture } from "../../test/support/experiment-fixture.js";
+import { afterAll, describe, expect, test } from "vitest";
+import { experimentFixture, removeFolders, temporaryFolder } from "../../test/support/experiment-fixture.js";
 import { collect, terminalTable, writeReport } from "./index.js";
+
+afterAll(removeFolders);
 
 describe("terminalTable", () => {
   const { rows } = collect([experimentFixture()]);
@@ -48,7 +49,7 @@ describe("terminalTable", () => {
 
 describe("writeReport", () => {
   test("writes both files, making their folder, and returns what it read", () => {
-    const folder = join(mkdtempSync(join(tmpdir(), "s2ap-report-")), "new", "folder");
+    const folder = join(temporaryFolder(), "new", "folder");
     const out = { html: join(folder, "report.html"), markdown: join(folder, "report.md") };
     const data = writeReport([experimentFixture()], out);
     expect(data.rows).toHaveLength(4);

@@ -218,12 +218,23 @@ function images(nameOf: (kind: Kind) => string): unknown {
   return { eps: "8/255", against: nameOf("dense"), classNames, examples };
 }
 
-const root = mkdtempSync(join(tmpdir(), "s2ap-experiments-"));
-process.once("exit", () => rmSync(root, { recursive: true, force: true }));
+const made: string[] = [];
 
-/** Writes an experiment as the quickstart leaves it into a new temporary folder that goes with the process; returns the folder. */
+/** A new empty folder. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "s2ap-report-"));
+  made.push(folder);
+  return folder;
+}
+
+/** Removes the folders of this test file: for `afterAll`. */
+export function removeFolders(): void {
+  for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Writes an experiment as the quickstart leaves it into a new temporary folder; returns the folder. */
 export function experimentFixture(options: ExperimentOptions = {}): string {
-  const folder = join(mkdtempSync(join(root, "x")), "quickstart");
+  const folder = join(temporaryFolder(), "quickstart");
   const nameOf = (kind: Kind) => options.names?.[kind] ?? kind;
   const write = (path: string, value: unknown) => writeFileSync(join(folder, path), `${JSON.stringify(value)}\n`);
   for (const kind of kinds) {
