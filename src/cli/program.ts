@@ -39,6 +39,7 @@ export function buildProgram(cli: Cli) {
     command.exitOverride().configureOutput({
       writeOut: (text: string) => cli.terminal.out(text.trimEnd()),
       writeErr: (text: string) => cli.terminal.err(text.trimEnd()),
+      getOutHelpWidth: () => Math.min(100, cli.terminal.columns),
     }),
   );
   return program;

@@ -34,12 +34,24 @@ export interface StopperOptions {
   readonly source?: SignalSource;
   /** Told once, of what asked to stop. */
   readonly onStop: (reason: StopSignal | "time") => void;
-  /** Leaves at once; default `process.exit`. */
-  readonly exit?: (code: number) => void;
+  /** Called before the process is left at once. */
+  readonly onLeave?: () => void;
+  /** Leaves at once; default: by the signal itself. */
+  readonly leave?: (signal: StopSignal) => void;
+}
+
+/**
+ * Ends the process as the signal does by default, which a shell reports as 130, 143 or 129. `process.exit` would wait
+ * for the worker, and that may be deep inside libtorch.
+ */
+function dieBy(signal: StopSignal): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 
 /** The first signal asks the worker to stop with its state saved; a second one leaves at once. */
-export function watchSignals({ source = process, onStop, exit = process.exit }: StopperOptions): Stopper {
+export function watchSignals(options: StopperOptions): Stopper {
+  const { source = process, onStop, onLeave, leave = dieBy } = options;
   const flag = stopFlag();
   let reason: Stopper["reason"];
   let timer: NodeJS.Timeout | undefined;
@@ -50,7 +62,11 @@ export function watchSignals({ source = process, onStop, exit = process.exit }: 
   };
   const listeners = SIGNALS.map((signal) => {
     // After the time limit a first Ctrl-C is still only the first: the state is being saved.
-    const listener = () => (reason === undefined || reason === "time" ? stop(signal) : exit(SIGNAL_CODES[signal]));
+    const listener = () => {
+      if (reason === undefined || reason === "time") return stop(signal);
+      onLeave?.();
+      return leave(signal);
+    };
     source.on(signal, listener);
     return () => source.off(signal, listener);
   });

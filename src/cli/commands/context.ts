@@ -11,13 +11,18 @@ export interface Cli {
   exitCode: number;
 }
 
-/** A command with what all of them have: `--json`, `--plugin` and examples. */
-export function command(name: string, summary: string, examples: readonly string[]) {
+/** A command that only holds others; options of its own would swallow theirs. */
+export function group(name: string, summary: string, examples: readonly string[]) {
   return new Command(name)
     .description(summary)
+    .addHelpText("after", `\nExamples:\n${examples.map((example) => `  ${example}`).join("\n")}`);
+}
+
+/** A command with what all of them have: `--json`, `--plugin` and examples. */
+export function command(name: string, summary: string, examples: readonly string[]) {
+  return group(name, summary, examples)
     .option("--json", "print one JSON document instead of text")
     .option("--plugin <file>", "load a module of your own that registers more names (it runs code)", collectPaths, [])
-    .addHelpText("after", `\nExamples:\n${examples.map((example) => `  ${example}`).join("\n")}`)
     .showHelpAfterError("Try the same with --help.");
 }
 

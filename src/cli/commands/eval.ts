@@ -51,10 +51,7 @@ async function evalJob(cli: Cli, options: EvalOptions, { quiet, ...how }: How): 
   const progress = showProgress(cli.terminal);
   using stopper = watchSignals({
     onStop: () => progress.say("stopping; once more to leave at once"),
-    exit(code) {
-      progress.close();
-      process.exit(code);
-    },
+    onLeave: progress.close,
   });
   try {
     // Results come all together at the end: on the way only the live line is of use.

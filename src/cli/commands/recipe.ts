@@ -1,12 +1,12 @@
 import type { RecipeOptions, RecipeResult } from "../jobs/recipe.js";
-import { type Cli, collect, command, printJson } from "./context.js";
+import { type Cli, collect, command, group, printJson } from "./context.js";
 
 const SET = ["--set <path=value>", "change a value of the recipe; may be repeated"] as const;
 const PROFILE = ["--profile <name>", "lay one of the recipe's profiles over it"] as const;
 
 /** `s2ap recipe check|show|schema`. */
 export function recipeCommand(cli: Cli) {
-  return command("recipe", "Check recipes and show what they mean.", [
+  return group("recipe", "Check recipes and show what they mean.", [
     "s2ap recipe check recipes/quickstart.yaml",
     "s2ap recipe show recipes/quickstart.yaml --set seed=2",
     "s2ap recipe schema > recipe.schema.json",

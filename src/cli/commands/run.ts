@@ -45,10 +45,7 @@ async function runJob(cli: Cli, options: RunJobOptions, how: How): Promise<RunJo
   const begun = performance.now();
   using stopper = watchSignals({
     onStop: (reason) => progress.say(stopText(reason)),
-    exit(code) {
-      progress.close();
-      process.exit(code);
-    },
+    onLeave: progress.close,
   });
   if (how.maxTime !== undefined) stopper.limit(how.maxTime);
   try {
