@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Params } from "../nn/index.js";
 import { keep, noGrad, ops, scope, type Tensor } from "../torch/index.js";
-import { entry, parseOptions, registry } from "../util/index.js";
+import { entry, expected, parseOptions, registry, UsageError } from "../util/index.js";
 import { constant, type Progress, type Schedule } from "./schedule.js";
 
 export const sgdOptions = z.strictObject({
@@ -30,6 +30,7 @@ export interface Optimizer {
 export function sgd(options: z.input<typeof sgdOptions> & { readonly schedule?: Schedule }): Optimizer {
   const { schedule = constant(), ...rest } = options;
   const { lr, momentum, weightDecay, nesterov } = parseOptions("sgd", sgdOptions, rest);
+  if (nesterov && momentum === 0) throw new UsageError(expected("sgd", "momentum above 0 with nesterov", momentum));
   const update = (parameter: Tensor, gradient: Tensor, name: string, state: OptimizerState, rate: number) => {
     const decayed = weightDecay === 0 ? gradient : ops.add(gradient, parameter, { alpha: weightDecay });
     if (momentum === 0) {
