@@ -65,6 +65,7 @@ describe("bad usage is 2 and says what is wrong", () => {
     [["run", "a.yaml", "--onyl", "search"], "unknown option '--onyl'\n(Did you mean --only?)"],
     [["run", "a.yaml", "--only", "prune"], "Allowed choices are pretrain, search, finetune."],
     [["run", "a.yaml", "--threads", "0"], "Expected a whole number >= 1."],
+    [["eval", "m", "--seed", "x"], "Expected a whole number >= 0."],
     [["run", "a.yaml", "--max-time", "soon"], '--max-time: expected a duration such as 90s, 30m or 1h30m, got "soon"'],
     [["eval", "m", "--norm", "l1"], "Allowed choices are linf, l2."],
   ])("%j", async (argv, message) => {

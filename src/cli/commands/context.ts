@@ -22,16 +22,26 @@ export function group(name: string, summary: string, examples: readonly string[]
 export function command(name: string, summary: string, examples: readonly string[]) {
   return group(name, summary, examples)
     .option("--json", "print one JSON document instead of text")
-    .option("--plugin <file>", "load a module of your own that registers more names (it runs code)", collectPaths, [])
+    .option("--plugin <file>", "load a module of your own that registers more names (it runs code)", collectPaths)
     .showHelpAfterError("Try the same with --help.");
 }
 
-export function collect(value: string, before: readonly string[]): string[] {
+/** Gathers the values of an option that may be repeated. */
+export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
 
-function collectPaths(value: string, before: readonly string[]): string[] {
+function collectPaths(value: string, before: readonly string[] = []): string[] {
   return [...before, resolve(value)];
+}
+
+/** A whole number that may be zero. */
+export function whole(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError("Expected a whole number >= 0.");
+  }
+  return value;
 }
 
 /** A whole number of at least one. */

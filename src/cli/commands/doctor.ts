@@ -22,7 +22,7 @@ export function doctorCommand(cli: Cli) {
     "s2ap doctor --json",
   ])
     .option("--threads <n>", "threads of libtorch; default one a processor", positive)
-    .action(async ({ json, threads, plugin }) => {
+    .action(async ({ json, threads, plugin = [] }) => {
       const findings = [...machineFindings(), ...(await torch(cli, threads, plugin))];
       if (json === true) printJson(cli.terminal, findings);
       else cli.terminal.out(findingsText(findings));

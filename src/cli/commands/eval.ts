@@ -3,7 +3,7 @@ import { count, duration, percent, table } from "../format.js";
 import type { EvalOptions, EvalResult } from "../jobs/eval.js";
 import { showProgress } from "../progress.js";
 import { SIGNAL_CODES, watchSignals } from "../signals.js";
-import { type Cli, collect, command, positive, printJson } from "./context.js";
+import { type Cli, collect, command, positive, printJson, whole } from "./context.js";
 
 /** `s2ap eval`: attacks a finished network. */
 export function evalCommand(cli: Cli) {
@@ -19,7 +19,6 @@ export function evalCommand(cli: Cli) {
       "--attack <name>",
       "an attack, or YAML with its options; may be repeated; default as in the run's recipe",
       collect,
-      [],
     )
     .option("--eps <ratio>", "radius in pixel scale, e.g. 8/255; default the run's")
     .addOption(
@@ -28,9 +27,9 @@ export function evalCommand(cli: Cli) {
     .option("--data <name>", "data set, or YAML with its options; default the run's, else cifar10")
     .option("--examples <n>", "test images, from the front; default all", positive)
     .option("--batch-size <n>", "images at a time; changes no result", positive)
-    .option("--seed <n>", "of the attacks' noise; default the run's, else 0", Number)
+    .option("--seed <n>", "of the attacks' noise; default the run's, else 0", whole)
     .option("--threads <n>", "threads of libtorch; default one a processor", positive)
-    .action(async (model, { plugin, json, threads, attack: attacks, ...rest }) => {
+    .action(async (model, { plugin = [], json, threads, attack: attacks = [], ...rest }) => {
       const result = await evalJob(
         cli,
         { model, attacks, ...rest },

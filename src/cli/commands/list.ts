@@ -14,7 +14,7 @@ export function listCommand(cli: Cli) {
     .argument("[kind]", "models, data, attacks, losses, methods, gradients, optimizers or schedules; default all")
     .option("--options", "also show the options of each")
     .action(async (kind, options) => {
-      const listed = (await cli.work("list", { kind }, { plugins: options.plugin })) as Listed[];
+      const listed = (await cli.work("list", { kind }, { plugins: options.plugin ?? [] })) as Listed[];
       if (options.json === true) printJson(cli.terminal, listed);
       else cli.terminal.out(listText(listed, options.options === true));
     });

@@ -26,9 +26,9 @@ function checkCommand(cli: Cli) {
     "s2ap recipe check my.yaml --set stages.search.method.keepRatio=0.05",
   ])
     .argument("<recipe>", "YAML file")
-    .option(...SET, collect, [])
+    .option(...SET, collect)
     .option(...PROFILE)
-    .action(async (path, { set, profile, plugin, json }) => {
+    .action(async (path, { set = [], profile, plugin = [], json }) => {
       const { recipe, profiles } = await ask(cli, { what: "check", path, set, profile }, plugin);
       if (json === true) return printJson(cli.terminal, { ok: true, name: recipe?.name, profiles });
       const also = profile === undefined && profiles.length > 0 ? `, with its profiles (${profiles.join(", ")})` : "";
@@ -43,9 +43,9 @@ function showCommand(cli: Cli) {
     "s2ap recipe show my.yaml --set loss.beta=3 --json",
   ])
     .argument("<recipe>", "YAML file")
-    .option(...SET, collect, [])
+    .option(...SET, collect)
     .option(...PROFILE)
-    .action(async (path, { set, profile, plugin, json }) => {
+    .action(async (path, { set = [], profile, plugin = [], json }) => {
       const { recipe, text } = await ask(cli, { what: "show", path, set, profile }, plugin);
       if (json === true) printJson(cli.terminal, recipe);
       else cli.terminal.out(text.trimEnd());
@@ -56,7 +56,7 @@ function schemaCommand(cli: Cli) {
   return command("schema", "Print the JSON schema of recipes, for editors.", [
     "s2ap recipe schema > recipe.schema.json",
     "s2ap recipe schema --plugin ./my-attack.js",
-  ]).action(async ({ plugin }) => {
+  ]).action(async ({ plugin = [] }) => {
     const { text } = await ask(cli, { what: "schema", path: "", set: [] }, plugin);
     cli.terminal.out(text);
   });

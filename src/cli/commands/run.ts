@@ -16,7 +16,7 @@ export function runCommand(cli: Cli) {
     "s2ap run my.yaml --max-time 50m       # stops cleanly; run again to go on",
   ])
     .argument("<recipe>", "YAML file")
-    .option("--set <path=value>", "change a value of the recipe; may be repeated", collect, [])
+    .option("--set <path=value>", "change a value of the recipe; may be repeated", collect)
     .option("--profile <name>", "lay one of the recipe's profiles over it")
     .option("--tiny", "the same as --profile tiny")
     .option("--out <folder>", "where results go; default runs/ and the recipe's name")
@@ -24,9 +24,9 @@ export function runCommand(cli: Cli) {
     .option("--from <checkpoint>", "begin with this network: a safetensors file or a run folder")
     .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
     .option("--threads <n>", "threads of libtorch; default one a processor", positive)
-    .action(async (path, { plugin, json, threads, maxTime, tiny, ...rest }) => {
+    .action(async (path, { plugin = [], set = [], json, threads, maxTime, tiny, ...rest }) => {
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
-      const options: RunJobOptions = { path, ...rest, profile };
+      const options: RunJobOptions = { path, set, ...rest, profile };
       const result = await runJob(cli, options, { threads, plugins: plugin, maxTime, quiet: json === true });
       if (json === true) await printResultJson(cli, result);
       else if (result.status === "done") await printResult(cli, result);
