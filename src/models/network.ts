@@ -4,7 +4,7 @@ import type { Model } from "./model.js";
 
 /** A model at one materialised state, ready for the many passes of a step; every pass is counted. */
 export interface Network {
-  /** For attacks: weights frozen, running statistics; only the input gets a gradient. */
+  /** For attacks: weights frozen, running statistics; only the input gets a gradient. Made at first use. */
   readonly victim: { logits(x: Tensor): Tensor; readonly passes: Passes };
   /** For training: logits [N,K] float32 with a graph to whatever in the state requires a gradient. */
   forward(mode: BatchNormMode): (x: Tensor) => Tensor;
@@ -32,9 +32,15 @@ export function bindNetwork(model: Model, state: ModelState, options: NetworkOpt
     const logits = autocast(precision, () => model.forward(at, x, { batchNorm: mode }));
     return logits.dtype === "bfloat16" ? ops.to(logits, "float32") : logits;
   };
-  const frozen = noGrad(() => freeze(state, precision));
+  let victim: Network["victim"] | undefined;
   return {
-    victim: { logits: (x) => run(frozen, x, "running"), passes },
+    get victim() {
+      if (victim === undefined) {
+        const frozen = noGrad(() => freeze(state, precision));
+        victim = { logits: (x) => run(frozen, x, "running"), passes };
+      }
+      return victim;
+    },
     forward: (mode) => (x) => run(state, x, mode),
   };
 }

@@ -7,7 +7,7 @@ import type { Rng } from "../util/index.js";
  */
 export type Statistics = "update" | "batch" | "running";
 
-export interface EvaluateOptions {
+export interface PassOptions {
   /** Craft the adversarial examples anew at this point; default: those of the step's first evaluation. */
   readonly recraft?: boolean;
   /** What is differentiated: the host's `robust` loss, or only the `crossEntropy` of the adversarial examples. */
@@ -32,7 +32,7 @@ export interface Objective {
   evaluate(
     at: { readonly scores: Params; readonly weights?: Params },
     statistics: Statistics,
-    options?: EvaluateOptions,
+    options?: PassOptions,
   ): Evaluation;
 }
 

@@ -1,8 +1,8 @@
 export type { Norm } from "./ball.js";
 export type {
-  EvaluateOptions,
   Evaluation,
   Objective,
+  PassOptions,
   ScoreGradient,
   SearchStep,
   Statistics,

@@ -2,7 +2,7 @@ import { meanCrossEntropy, type RobustLoss } from "../losses/index.js";
 import { bindNetwork, type Model, type Network } from "../models/index.js";
 import { type ModelState, type Passes, pick } from "../nn/index.js";
 import { applyMasks, type Masks, type Method } from "../pruning/index.js";
-import type { EvaluateOptions, Evaluation, Objective, Statistics } from "../sharpness/index.js";
+import type { Evaluation, Objective, PassOptions, Statistics } from "../sharpness/index.js";
 import { grad, keep, noGrad, type Precision, scope, type Tensor } from "../torch/index.js";
 import { asLeaves, shareCorrect } from "./leaves.js";
 import type { StepContext } from "./loop.js";
@@ -52,7 +52,7 @@ export function searchObjective(options: ObjectiveOptions): SearchObjective {
     return crafted;
   }
 
-  function evaluate(at: Point, statistics: Statistics, how: EvaluateOptions): Evaluation {
+  function evaluate(at: Point, statistics: Statistics, how: PassOptions): Evaluation {
     const { scores, weights = state.params } = at;
     const masks: Masks = noGrad(() => method.masks(scores));
     const dense = noGrad(() => applyMasks(weights, masks));
