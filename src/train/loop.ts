@@ -190,9 +190,16 @@ function oneStep(work: StageWork, position: Position, options: StageOptions, key
   const { train } = options;
   const index = position.step % train.steps;
   const detailed = index % DETAILED_EVERY === 0;
+  const passes = { ...work.passes };
   const report = scope(() => {
     const batch = train.batch(at.epoch, index, key.at("data"));
-    return work.step({ ...at, batch, rng: key.at("step", position.step), poll, detailed });
+    try {
+      return work.step({ ...at, batch, rng: key.at("step", position.step), poll, detailed });
+    } catch (error) {
+      // A step that was broken off will be done again whole.
+      Object.assign(work.passes, passes);
+      throw error;
+    }
   });
   if (!Number.isFinite(report.loss)) throw notFinite(work.stage, position.step, "the loss", report.loss);
   return report;
