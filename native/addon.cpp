@@ -98,7 +98,7 @@ Environment& environmentOf(napi_env env) {
 NAPI_MODULE_INIT() {
   using namespace s2ap;
   static std::atomic<uint32_t> environments{0};
-  prepareAllocator();
+  prepareProcess();
   auto* environment = new Environment(++environments);
   napi_set_instance_data(env, environment, [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); }, nullptr);
   for (const auto* list : {&addonExports, &tensorExports, &dispatchExports, &autogradExports, &engineExports}) {

@@ -1,9 +1,10 @@
-// Threads, seeds, autocast and the allocator.
+// Threads, seeds, autocast, and what is set once a process.
 #include "s2ap.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
+#include <c10/util/Logging.h>
 #include <malloc.h>
 #include <torch/version.h>
 
@@ -55,12 +56,14 @@ napi_value version(napi_env env, Environment&, const std::vector<napi_value>&) {
 
 }  // namespace
 
-void prepareAllocator() {
+void prepareProcess() {
   // Training frees and takes the same large blocks at every step; returning them to the system would fault each page in again.
   static std::once_flag once;
   std::call_once(once, [] {
     mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    // Errors go to JavaScript without C++ frames, so none are looked up: that would take milliseconds an error.
+    c10::SetStackTraceFetcher([] { return std::string(); });
   });
 }
 

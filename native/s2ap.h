@@ -104,7 +104,7 @@ napi_value writeTensor(napi_env env, Environment& environment, at::Tensor tensor
 // One list of exports a file.
 extern const std::vector<Export> tensorExports, dispatchExports, autogradExports, engineExports;
 
-/// What to do before libtorch allocates anything; memory.cpp.
-void prepareAllocator();
+/// What is set once a process, before libtorch does anything; engine.cpp.
+void prepareProcess();
 
 }  // namespace s2ap

@@ -3,6 +3,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <unordered_set>
@@ -136,6 +137,13 @@ napi_value liveBytes(napi_env env, Environment& environment, const std::vector<n
   return writeNumber(env, static_cast<double>(environment.tensors.bytes()));
 }
 
+/// Memory that a tensor keeps: an expanded one has more elements than bytes, a meta tensor none at all.
+int64_t bytesOf(const at::Tensor& tensor) {
+  if (!tensor.defined() || !tensor.has_storage() || tensor.is_meta()) return 0;
+  const auto whole = static_cast<double>(tensor.storage().nbytes());
+  return static_cast<int64_t>(std::min(whole, static_cast<double>(tensor.numel()) * tensor.itemsize()));
+}
+
 }  // namespace
 
 double TensorTable::add(at::Tensor tensor) {
@@ -148,7 +156,7 @@ double TensorTable::add(at::Tensor tensor) {
   const uint32_t index = free_.back();
   free_.pop_back();
   auto& slot = slots_[index];
-  slot.bytes = tensor.defined() ? static_cast<int64_t>(tensor.nbytes()) : 0;
+  slot.bytes = bytesOf(tensor);
   slot.tensor = std::move(tensor);
   byteDelta_ += slot.bytes;
   ++live_;
@@ -183,7 +191,7 @@ int64_t TensorTable::bytes() const {
   std::unordered_set<const void*> seen;
   int64_t total = 0;
   for (const auto& slot : slots_) {
-    if (!slot.tensor.defined() || !slot.tensor.has_storage()) continue;
+    if (bytesOf(slot.tensor) == 0) continue;
     const auto& storage = slot.tensor.storage();
     if (seen.insert(storage.unsafeGetStorageImpl()).second) total += static_cast<int64_t>(storage.nbytes());
   }
