@@ -15,12 +15,23 @@ export interface Schedule {
   factor(progress: Progress): number;
 }
 
+const warmUpField = z
+  .number()
+  .min(0)
+  .lt(1)
+  .default(0)
+  .describe("fraction of the stage that climbs linearly to the peak first; default 0");
+
+export const constantOptions = z.strictObject({ warmUp: warmUpField });
+
 /** Always the peak. */
-export function constant(): Schedule {
-  return { name: "constant", factor: () => 1 };
+export function constant(options: z.input<typeof constantOptions> = {}): Schedule {
+  const parsed = parseOptions("constant", constantOptions, options);
+  return warmUp({ name: "constant", factor: () => 1 }, parsed.warmUp);
 }
 
 export const cosineOptions = z.strictObject({
+  warmUp: warmUpField,
   parity: z
     .enum(["none", "epoch-minus-one"])
     .default("none")
@@ -29,26 +40,25 @@ export const cosineOptions = z.strictObject({
 
 /** From the peak to zero along half a cosine (Loshchilov and Hutter 2017, arXiv 1608.03983), without restarts. */
 export function cosine(options: z.input<typeof cosineOptions> = {}): Schedule {
-  const { parity } = parseOptions("cosine", cosineOptions, options);
+  const parsed = parseOptions("cosine", cosineOptions, options);
   const half = (fraction: number) => (1 + Math.cos(Math.PI * fraction)) / 2;
-  return {
-    name: "cosine",
-    factor: ({ step, steps, epoch, epochs }) => half(parity === "none" ? step / steps : (epoch - 1) / epochs),
-  };
+  const factor: Schedule["factor"] = ({ step, steps, epoch, epochs }) =>
+    half(parsed.parity === "none" ? step / steps : (epoch - 1) / epochs);
+  return warmUp({ name: "cosine", factor }, parsed.warmUp);
 }
 
 export const stepOptions = z.strictObject({
+  warmUp: warmUpField,
   at: z.array(z.number().min(0).max(1)).default([0.75, 0.9]).describe("fractions of the stage at which the rate drops"),
   factor: z.number().gt(0).max(1).default(0.1).describe("what each drop multiplies it by"),
 });
 
 /** Drops by `factor` at given fractions of the stage. */
 export function step(options: z.input<typeof stepOptions> = {}): Schedule {
-  const { at, factor } = parseOptions("step", stepOptions, options);
-  return {
-    name: "step",
-    factor: (progress) => factor ** at.filter((fraction) => progress.step / progress.steps >= fraction).length,
-  };
+  const parsed = parseOptions("step", stepOptions, options);
+  const drops = (fraction: number) => parsed.at.filter((at) => fraction >= at).length;
+  const factor: Schedule["factor"] = (progress) => parsed.factor ** drops(progress.step / progress.steps);
+  return warmUp({ name: "step", factor }, parsed.warmUp);
 }
 
 export const oneCycleOptions = z.strictObject({
@@ -76,17 +86,15 @@ export function warmUp(after: Schedule, fraction: number): Schedule {
   return {
     name: `warm-up+${after.name}`,
     factor(progress) {
-      const done = progress.step / progress.steps;
-      if (done < fraction) return (progress.step + 1) / (Math.ceil(fraction * progress.steps) + 1);
-      const rest = 1 - fraction;
-      const steps = progress.steps * rest;
-      return after.factor({ ...progress, step: progress.step - progress.steps * fraction, steps });
+      const climb = fraction * progress.steps;
+      if (progress.step < climb) return (progress.step + 1) / (Math.ceil(climb) + 1);
+      return after.factor({ ...progress, step: progress.step - climb, steps: progress.steps - climb });
     },
   };
 }
 
 export const schedules = registry("schedule", {
-  constant: entry({ summary: "the same rate throughout", options: z.strictObject({}), create: () => constant() }),
+  constant: entry({ summary: "the same rate throughout", options: constantOptions, create: constant }),
   cosine: entry({ summary: "half a cosine, peak to zero", options: cosineOptions, create: cosine }),
   step: entry({ summary: "drops at fractions of the stage", options: stepOptions, create: step }),
   "one-cycle": entry({ summary: "linearly up to the peak and down again", options: oneCycleOptions, create: oneCycle }),
