@@ -76,6 +76,27 @@ describe("showProgress", () => {
     expect(terminal.outLines).toEqual([]);
   });
 
+  test("a stage that goes on where it was stopped knows its length all the same", () => {
+    const terminal = fakeTerminal();
+    const shown = showProgress(terminal);
+    shown.update({ kind: "progress", run: "", progress: { ...progress, epoch: 2 } });
+    shown.update({ kind: "progress", run: "", progress: { ...progress, epoch: 2 } });
+    shown.update({ kind: "event", run: "", event: { ...epoch, epoch: 2 } });
+    expect(terminal.errLines).toEqual([
+      "search: going on in epoch 3 of 4",
+      expect.stringMatching(/^search 3\/4: loss/),
+    ]);
+  });
+
+  test("says nothing of a stage without epochs", () => {
+    const terminal = fakeTerminal();
+    const shown = showProgress(terminal);
+    for (const status of ["start", "done"] as const) {
+      shown.update({ kind: "event", run: "magnitude", event: { ...stage, epochs: 0, status, step: 0 } });
+    }
+    expect(terminal.errLines).toEqual([]);
+  });
+
   test("keeps one live line a stage on a terminal, and wipes it before anything else is said", () => {
     const terminal = fakeTerminal({ live: true });
     let now = 0;

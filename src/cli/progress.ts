@@ -35,9 +35,8 @@ export function stepLine(progress: StageProgress, secondsLeft: number | undefine
 }
 
 export function epochLine(event: EpochDone, epochs: number): string {
-  const at = epochs === 0 ? `${event.epoch + 1}` : `${event.epoch + 1}/${epochs}`;
   return [
-    `${event.stage} ${at}: loss ${number(event.loss)}`,
+    `${event.stage} ${event.epoch + 1}${epochs > 0 ? `/${epochs}` : ""}: loss ${number(event.loss)}`,
     `clean ${percent(event.cleanAccuracy)}`,
     `robust ${percent(event.robustAccuracy)} (${count(event.selectionExamples)} selection images)`,
     ...(event.maskDistance ? [`mask distance ${number(event.maskDistance.perKept)}`] : []),
@@ -115,9 +114,17 @@ function stageTeller(everyEpoch: boolean, say: (text: string) => void) {
     return known;
   };
   return {
+    /** A stage that was stopped earlier begins without an event. */
+    step(run: string, prefix: string, { stage, epoch, epochs }: StageProgress) {
+      const known = of(run, stage);
+      if (known.epochs === 0 && everyEpoch) say(`${prefix}${stage}: going on in epoch ${epoch + 1} of ${epochs}`);
+      known.epochs = epochs;
+    },
     stage(run: string, prefix: string, event: StageChanged) {
       const known = of(run, event.stage);
       known.epochs = event.epochs;
+      // A method without a search has nothing to tell of it.
+      if (event.epochs === 0) return;
       if (event.status === "done") say(prefix + doneLine(event, known.last, known.seconds));
       else if (everyEpoch) say(`${prefix}${event.stage}: ${event.epochs} epochs of ${event.steps} steps`);
     },
@@ -159,7 +166,10 @@ export function showProgress(terminal: Terminal, options: ProgressOptions = {}):
     else if (told.kind === "warning") say(terminal.paint("yellow", `warning: ${told.text}`));
     else if (told.kind === "event") event(told.run, prefix, told.event);
     else if (told.kind === "evaluation") line.draw(prefix + attackLine(told));
-    else line.draw(prefix + stepLine(told.progress, left(told.run, told.progress)));
+    else {
+      teller.step(told.run, prefix, told.progress);
+      line.draw(prefix + stepLine(told.progress, left(told.run, told.progress)));
+    }
   }
 
   return { update, say, close: line.wipe };
