@@ -222,7 +222,6 @@ describe("errors", () => {
     ["? [a]\n: 1\n", "r.yaml:1:3: expected a plain name before the colon"],
     ["a: *b", "r.yaml:1:4: expected an anchor &b before its alias, got none"],
     ["a: &a [*a]", "expected at most 20000 values, 40 deep, got more"],
-    [`a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n${"d: [*c]\n".repeat(1)}`, "expected a known option"],
     ["profiles: 1", "r.yaml:1:11: expected profiles to be a map of names to changes, got 1"],
   ])("no recipe at all: %j", (source, message) => {
     expect(problems(source)).toContain(message);
