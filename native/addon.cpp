@@ -101,7 +101,7 @@ NAPI_MODULE_INIT() {
   prepareProcess();
   auto* environment = new Environment(++environments);
   napi_set_instance_data(env, environment, [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); }, nullptr);
-  for (const auto* list : {&addonExports, &tensorExports, &dispatchExports, &autogradExports, &engineExports}) {
+  for (const auto* list : {&addonExports, &tensorExports, &dispatchExports, &autogradExports, &engineExports, &memoryExports}) {
     for (const auto& entry : *list) {
       napi_value function = nullptr;
       if (napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, guarded, const_cast<Export*>(&entry), &function) != napi_ok ||

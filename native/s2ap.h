@@ -102,7 +102,7 @@ std::vector<at::Tensor> readTensors(napi_env env, Environment& environment, napi
 napi_value writeTensor(napi_env env, Environment& environment, at::Tensor tensor);
 
 // One list of exports a file.
-extern const std::vector<Export> tensorExports, dispatchExports, autogradExports, engineExports;
+extern const std::vector<Export> tensorExports, dispatchExports, autogradExports, engineExports, memoryExports;
 
 /// What is set once a process, before libtorch does anything; engine.cpp.
 void prepareProcess();

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { native } from "./native.js";
+import { scope } from "./scope.js";
 
 /** libtorch's own version, e.g. `1.13.1`. */
 export function torchVersion(): string {
@@ -13,6 +14,21 @@ export function setThreads(threads: number): void {
 
 export function threads(): number {
   return native.threads();
+}
+
+/**
+ * Runs `fn` (synchronous, in a scope) for what it costs: the most bytes that its tensors held at one time, those of
+ * recorded graphs included, beyond what was there before. Not to be nested.
+ */
+export function peakBytes(fn: () => void): number {
+  native.startMeter();
+  let peak = 0;
+  try {
+    scope(fn);
+  } finally {
+    peak = native.stopMeter();
+  }
+  return peak;
 }
 
 function readOr(path: string, otherwise: string): string {

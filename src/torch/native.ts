@@ -19,6 +19,8 @@ export interface Native {
   releaseAll(handles: readonly number[]): void;
   liveTensors(): number;
   liveBytes(): number;
+  startMeter(): void;
+  stopMeter(): number;
   grad(
     outputs: readonly number[],
     inputs: readonly number[],
