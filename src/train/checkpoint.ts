@@ -55,7 +55,7 @@ export function writeCheckpoint(run: Run, groups: Groups, meta: unknown): void {
   saveGroups(current(run), groups, meta);
 }
 
-/** The newest checkpoint that is whole; a damaged one is passed over with a warning. */
+/** The newest checkpoint that is whole; a damaged one is removed with a warning, so that it never replaces the other. */
 export function newestCheckpoint<Meta>(run: Run, warn: (message: string) => void): Saved<Meta> | undefined {
   for (const path of [current(run), previous(run)]) {
     if (!existsSync(path)) continue;
@@ -64,6 +64,7 @@ export function newestCheckpoint<Meta>(run: Run, warn: (message: string) => void
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
       warn(`${error.message}; going back to the checkpoint before it`);
+      rmSync(path, { force: true });
     }
   }
   return undefined;

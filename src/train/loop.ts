@@ -65,7 +65,6 @@ interface Position {
 }
 
 const freshMeters = (): Meters => ({ steps: 0, loss: 0, robust: 0, seconds: 0, log: {} });
-const CHECKPOINT_SECONDS = 60;
 const YIELD_SECONDS = 0.05;
 const DETAILED_EVERY = 20;
 
@@ -221,7 +220,7 @@ function report(work: StageWork, position: Position, options: StageOptions, batc
  * unless `choose: "last"`). Between steps the event loop gets its turn.
  */
 export async function runLoop(work: StageWork, options: StageOptions): Promise<History> {
-  const { train, epochs, run, shouldStop } = options;
+  const { train, epochs, run, shouldStop, checkpointSeconds = 60 } = options;
   const seed = options.seed ?? run?.manifest.seed ?? 0;
   const key = rng(seed, work.stage);
   const position = begin(work, options);
@@ -247,7 +246,7 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
       record(position.meters, done, seconds);
       report(work, position, options, train.batchSize, seconds);
       if (position.step % train.steps === 0) finishEpoch();
-      else if (performance.now() - saved > CHECKPOINT_SECONDS * 1000) {
+      else if (performance.now() - saved >= checkpointSeconds * 1000) {
         save(work, position, options);
         saved = performance.now();
       }
@@ -258,6 +257,7 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
     }
   } catch (error) {
     if (error instanceof StoppedError) save(work, position, options);
+    dispose(work);
     throw error;
   }
   run?.append({ type: "stage", stage: work.stage, status: "done", epochs, steps: train.steps, step: steps });

@@ -34,6 +34,10 @@ export interface StageOptions {
   readonly seed?: number | undefined;
   /** Arithmetic of training passes; default float32. Evaluation is float32 always. */
   readonly precision?: Precision | undefined;
+  /** Seconds between checkpoints within an epoch; each epoch ends with one anyway. Default 60. */
+  readonly checkpointSeconds?: number | undefined;
+  /** Bytes the stage may take: an estimate is checked before it begins. Default: what machine or container have free. */
+  readonly availableMemory?: number | undefined;
   /** Which epoch's network is passed on: the most robust on `selection` (default) or the last. */
   readonly choose?: "best" | "last" | undefined;
   /** Attack that measures robustness on `selection`; default PGD-10 at the loss's threat. */

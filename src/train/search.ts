@@ -14,6 +14,7 @@ import { keep, noGrad, scope, type Tensor } from "../torch/index.js";
 import { rng, UsageError } from "../util/index.js";
 import { assertFinite } from "./finite.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
+import { assertFits } from "./memory.js";
 import { searchObjective } from "./objective.js";
 import type { History, StageOptions } from "./options.js";
 import { loadResult, saveResult } from "./result.js";
@@ -34,6 +35,12 @@ export interface Searched {
   readonly masks: Masks;
   readonly history: History;
 }
+
+/**
+ * Parameter-sized sets at work: scores, parameters, masks, momentum, the best epoch's two; weights, gradients and shift
+ * at s and at s + z; and a checkpoint's copies.
+ */
+const COPIES = 18;
 
 /** Scores are called so among what the optimiser sees, beside batch norm's parameters. */
 const scoreKey = (name: string) => `scores.${name}`;
@@ -150,6 +157,7 @@ export async function search(model: Model, options: SearchOptions): Promise<Sear
   const found = run && loadResult(run, "search");
   if (found?.masks) return { model: withState(model, found), masks: found.masks, history: found.history };
   const seed = options.seed ?? run?.manifest.seed ?? 0;
+  if (options.epochs > 0) assertFits("search", model, options, COPIES);
   const state = method.init(model, rng(seed, "search"));
   const searcher = searcherOf(model, state, options);
   disposeParams(state.scores);

@@ -7,8 +7,12 @@ import { grad, noGrad, ops, scope, type Tensor } from "../torch/index.js";
 import { assertFinite } from "./finite.js";
 import { asLeaves, shareCorrect } from "./leaves.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
+import { assertFits } from "./memory.js";
 import type { StageOptions } from "./options.js";
 import { loadResult, saveResult } from "./result.js";
+
+/** Parameter-sized sets at work: trained, masked, gradients, decayed, momentum, best epoch's, two in a checkpoint. */
+const COPIES = 8;
 
 export interface TrainWeightsOptions extends StageOptions {
   readonly stage: Exclude<Stage, "search">;
@@ -86,6 +90,7 @@ export async function trainWeights(model: Model, options: TrainWeightsOptions): 
   const { run, stage, masks } = options;
   const found = run && loadResult(run, stage);
   if (found) return withState(model, found);
+  assertFits(stage, model, options, COPIES);
   const trainee = traineeOf(model, options);
   const history = await runLoop(trainee, options);
   const state = { params: sealed(chosen(trainee, "params"), masks), buffers: cloneParams(chosen(trainee, "buffers")) };
