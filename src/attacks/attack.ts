@@ -33,6 +33,7 @@ export interface PerturbOptions {
 
 /** A search for adversarial examples inside a threat's ball. */
 export interface Attack {
+  /** With what tells it from its kin, e.g. `pgd-20`. */
   readonly name: string;
   readonly threat: Threat;
   /** x [N,C,H,W] in [0,1], y [N] -> xAdv of the same shape, inside the ball and [0,1]. */

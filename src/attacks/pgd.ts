@@ -55,7 +55,8 @@ export function pgd(threat: Threat, options: z.input<typeof pgdOptions> = {}): A
     return choose(misclassified(victim, point, y), point, adversarial);
   };
 
-  return attack("pgd", threat, (victim, x, y, at) => {
+  const name = `pgd-${steps}${restarts > 1 ? `x${restarts}` : ""}${best === "any" ? "-any" : ""}`;
+  return attack(name, threat, (victim, x, y, at) => {
     let found = once(victim, x, y, at);
     if (restarts === 1) return found;
     let broken = misclassified(victim, found, y);

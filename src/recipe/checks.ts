@@ -43,10 +43,10 @@ function order(stages: unknown): Problem[] {
 function gradientLength(search: unknown, whole: Node, known: Registries): RecipeProblem[] {
   const epochs = inside(search, "epochs");
   const part = inside(search, "gradient");
-  const gradient = build<{ check(epochs: number): void }>(known.gradients, part);
+  const gradient = build<{ warmup(epochs: number): number }>(known.gradients, part);
   if (gradient === undefined || typeof epochs !== "number" || epochs < 1) return [];
   try {
-    gradient.check(epochs);
+    gradient.warmup(epochs);
     return [];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

@@ -19,7 +19,7 @@ export interface Registries {
   readonly optimizers: Registry<Described>;
   readonly schedules: Registry<Described>;
   readonly methods: Registry<AnyEntry<NoContext, { readonly searches: boolean }>>;
-  readonly gradients: Registry<AnyEntry<NoContext, { check(epochs: number): void }>>;
+  readonly gradients: Registry<AnyEntry<NoContext, { warmup(epochs: number): number }>>;
 }
 
 /** A factory's name and its options, defaults filled in. */

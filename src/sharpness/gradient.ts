@@ -57,7 +57,7 @@ export interface StepGradient {
 /** How the search turns an objective over scores into the gradient its optimiser takes. It changes no tensor it is given. */
 export interface ScoreGradient {
   readonly name: string;
-  /** Throws when the options make no sense for a search of so many epochs. */
-  check(epochs: number): void;
+  /** How many of a search's epochs, its first ones, are the host's alone; throws when that leaves none. */
+  warmup(epochs: number): number;
   compute(scores: Params, objective: Objective, step: SearchStep): StepGradient;
 }

@@ -4,7 +4,7 @@ import type { ScoreGradient } from "./gradient.js";
 export function plain(): ScoreGradient {
   return {
     name: "plain",
-    check: () => {},
+    warmup: () => 0,
     compute(scores, objective) {
       const { loss, scores: gradient, rest } = objective.evaluate({ scores }, "update");
       return { loss, scores: gradient, rest, log: {} };

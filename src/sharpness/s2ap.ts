@@ -120,7 +120,7 @@ export function s2ap(options: z.input<typeof s2apOptions> = {}): ScoreGradient {
   const parsed = parseOptions("s2ap", s2apOptions, options);
   return {
     name: "s2ap",
-    check: (epochs) => void warmup(parsed, epochs),
+    warmup: (epochs) => warmup(parsed, epochs),
     compute(scores, objective, step) {
       if (step.epoch >= warmup(parsed, step.epochs)) return scope(() => compute(scores, objective, step, parsed));
       const { loss, scores: gradient, rest } = objective.evaluate({ scores }, "update");

@@ -42,6 +42,8 @@ export interface StageWork {
   step(context: StepContext): StepReport;
   /** The network as it would be passed on now, for measuring. */
   victim(): Victim;
+  /** First epoch that may be chosen: what a warm-up leaves is not yet the method's. */
+  readonly candidatesFrom: number;
   /** Entries of the epoch's event besides the common ones; may change the stage's own records. */
   epochDone(means: Readonly<Record<string, number>>): Partial<EpochDone>;
 }
@@ -175,7 +177,7 @@ function endEpoch(work: StageWork, position: Position, options: StageOptions, ke
   };
   position.meters = freshMeters();
   position.history.push(event);
-  if (options.choose !== "last") keepBest(work, position, event);
+  if (options.choose !== "last" && epoch >= work.candidatesFrom) keepBest(work, position, event);
   options.run?.append(event);
 }
 

@@ -118,6 +118,7 @@ function searcherOf(model: Model, state: MethodState, options: SearchOptions): S
     step: (context) => step(model, searcher, options, context),
     victim: () => bindNetwork(model, { params: applyMasks(params, options.method.masks(scores)), buffers }).victim,
     epochDone: (means) => epochDone(model, searcher, options, means),
+    candidatesFrom: options.gradient.warmup(options.epochs),
   };
   return searcher;
 }
@@ -136,7 +137,7 @@ function recalibrate(model: Model, masks: Masks, options: SearchOptions, seed: n
 }
 
 function check(options: SearchOptions): void {
-  options.gradient.check(options.epochs);
+  options.gradient.warmup(options.epochs);
   if (!options.method.searches && options.epochs > 0) {
     throw new UsageError(
       `search: expected epochs 0 for ${options.method.name}, which learns no scores, got ${options.epochs}`,

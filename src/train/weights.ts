@@ -73,6 +73,7 @@ function traineeOf(model: Model, options: TrainWeightsOptions): Trainee {
       return bindNetwork(model, { params: dense, buffers }).victim;
     },
     epochDone: () => ({}),
+    candidatesFrom: 0,
   };
   return trainee;
 }

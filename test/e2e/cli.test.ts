@@ -160,7 +160,7 @@ describe("s2ap eval", () => {
     expect(found.weights).toMatch(/^[0-9a-f]{64}$/);
     expect(found.results).toMatchObject([
       { attack: "clean", examples: 32 },
-      { attack: "pgd", eps: "8/255", norm: "linf", examples: 32 },
+      { attack: "pgd-3", eps: "8/255", norm: "linf", examples: 32 },
     ]);
     expect(found.results[1].robustAccuracy).toBeLessThanOrEqual(found.results[0].robustAccuracy);
     const eps8 = s2ap("eval", "whole", "--attack", "pgd", "--eps", "8");

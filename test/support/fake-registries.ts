@@ -7,8 +7,9 @@ const ratio = z.number().gt(0).lte(1);
 
 function fakeS2ap(options: { readonly warmupFraction: number }) {
   return {
-    check(epochs: number) {
-      if (Math.round(options.warmupFraction * epochs) < epochs) return;
+    warmup(epochs: number) {
+      const length = Math.round(options.warmupFraction * epochs);
+      if (length < epochs) return length;
       const what = `warmupFraction to end before the search of ${epochs} epochs does`;
       throw new UsageError(expected("s2ap", what, options.warmupFraction));
     },
@@ -64,7 +65,7 @@ export function fakeRegistries(): Registries {
       plain: entry({
         summary: "a fake",
         options: z.strictObject({}),
-        create: (_options, _context: Readonly<Record<string, never>>) => ({ check: () => {} }),
+        create: (_options, _context: Readonly<Record<string, never>>) => ({ warmup: () => 0 }),
       }),
       s2ap: entry({
         summary: "a fake",
