@@ -94,3 +94,7 @@ describe("sha256", () => {
     expect(sha256([Buffer.from("a"), Buffer.from("bc")])).toBe(peer);
   });
 });
+
+test.skipIf(!fs.existsSync("/proc/self"))("a folder that takes no folders is refused at once", () => {
+  expect(() => makeFolder("/proc/nowhere/run")).toThrow(/\/proc\/nowhere\/run: cannot make the folder/);
+});

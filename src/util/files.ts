@@ -1,6 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { DataError } from "./errors.js";
 
 const CURES: Readonly<Record<string, readonly [code: string, problem: string, cure: string]>> = {
@@ -26,9 +36,22 @@ export function diskError(path: string, error: unknown, doing = "write"): unknow
 /** Makes a folder and its parents; DataError with the cure when that fails. */
 export function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeParents(resolve(path));
   } catch (error) {
     throw diskError(path, error, "make the folder");
+  }
+}
+
+/** Not `mkdirSync` with `recursive`: where a parent is there but takes no folders, as in /proc, that tries for ever. */
+function makeParents(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(path);
+  if (!existsSync(parent)) makeParents(parent);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 
