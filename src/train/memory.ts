@@ -110,9 +110,16 @@ export function checkMemory(where: string, estimate: MemoryEstimate, available =
   );
 }
 
-/** The check that a stage makes before it begins; `copies` as in `MemoryNeeds`. */
-export function assertFits(stage: Stage, model: Model, options: StageOptions, copies: number): void {
-  const { train, precision, loss } = options;
+/** Parameter-sized sets at work in a step, and those that a checkpoint copies on its way to the disk. */
+export interface Copies {
+  readonly step: number;
+  readonly checkpoint: number;
+}
+
+/** The check that a stage makes before it begins. */
+export function assertFits(stage: Stage, model: Model, options: StageOptions, at: Copies): void {
+  const { train, precision, loss, run } = options;
+  const copies = at.step + (run ? at.checkpoint : 0);
   const batchSize = Math.min(train.batchSize, train.length);
   checkMemory(stage, estimateMemory(model, { batchSize, precision, loss, copies }), options.availableMemory);
 }

@@ -14,7 +14,7 @@ import { keep, noGrad, scope, type Tensor } from "../torch/index.js";
 import { rng, UsageError } from "../util/index.js";
 import { assertFinite } from "./finite.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
-import { assertFits } from "./memory.js";
+import { assertFits, type Copies } from "./memory.js";
 import { searchObjective } from "./objective.js";
 import type { History, StageOptions } from "./options.js";
 import { loadResult, saveResult } from "./result.js";
@@ -36,11 +36,8 @@ export interface Searched {
   readonly history: History;
 }
 
-/**
- * Parameter-sized sets at work: scores, parameters, masks, momentum, the best epoch's two; weights, gradients and shift
- * at s and at s + z; and a checkpoint's copies.
- */
-const COPIES = 18;
+/** Scores, parameters, masks, momentum and the best epoch's two; masks, weights, gradients and shift at s and s + z. */
+const COPIES: Copies = { step: 13, checkpoint: 6 };
 
 /** Scores are called so among what the optimiser sees, beside batch norm's parameters. */
 const scoreKey = (name: string) => `scores.${name}`;

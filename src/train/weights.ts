@@ -7,12 +7,12 @@ import { grad, noGrad, ops, scope, type Tensor } from "../torch/index.js";
 import { assertFinite } from "./finite.js";
 import { asLeaves, shareCorrect } from "./leaves.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
-import { assertFits } from "./memory.js";
+import { assertFits, type Copies } from "./memory.js";
 import type { StageOptions } from "./options.js";
 import { loadResult, saveResult } from "./result.js";
 
-/** Parameter-sized sets at work: trained, masked, gradients, decayed, momentum, best epoch's, two in a checkpoint. */
-const COPIES = 8;
+/** Trained, masked or decayed, gradients, momentum and the best epoch's. */
+const COPIES: Copies = { step: 5, checkpoint: 3 };
 
 export interface TrainWeightsOptions extends StageOptions {
   readonly stage: Exclude<Stage, "search">;

@@ -16,7 +16,7 @@ const model = resnet18({ width });
 const status = (field) =>
   1024 * Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
 
-const { bytes: estimated } = estimateMemory(model, { batchSize, loss, copies: 8 });
+const { bytes: estimated } = estimateMemory(model, { batchSize, loss, copies: 5 });
 const before = status("VmRSS");
 await pretrain(model, { train, selection, loss, optimizer: sgd({ lr: 0.01, momentum: 0.9 }), epochs: 1 });
 console.log(JSON.stringify({ estimated, grown: status("VmHWM") - before }));
