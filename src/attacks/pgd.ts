@@ -18,7 +18,10 @@ export const pgdOptions = z.strictObject({
     .min(1)
     .default(1)
     .describe("runs from different starts; an image broken by one stays broken; default 1"),
-  best: z.enum(["last", "any"]).default("last").describe("`last` iterate, or `any` misclassified one if there is one"),
+  best: z
+    .enum(["last", "any"])
+    .default("last")
+    .describe("`last` iterate, or `any` misclassified one where there is one"),
   clipStart: z
     .boolean()
     .default(true)
@@ -30,6 +33,17 @@ const misclassified = (victim: Victim, x: Tensor, y: Tensor) => ops.ne(ops.argma
 /** Where `broken` [N] says so, the image of a; elsewhere of b. */
 const choose = (broken: Tensor, a: Tensor, b: Tensor) => ops.where(ops.reshape(broken, [-1, 1, 1, 1]), a, b);
 
+/** Which images were broken so far [N], and the last point where each was. */
+interface Broken {
+  readonly where: Tensor;
+  readonly images: Tensor;
+}
+
+function remember(found: Broken | undefined, broken: Tensor, point: Tensor): Broken {
+  if (found === undefined) return { where: broken, images: point };
+  return { where: ops.logicalOr(found.where, broken), images: choose(broken, point, found.images) };
+}
+
 export function pgd(threat: Threat, options: z.input<typeof pgdOptions> = {}): Attack {
   const parsed = parseOptions("pgd", pgdOptions, options);
   const { steps, randomStart, restarts, best, clipStart } = parsed;
@@ -40,19 +54,18 @@ export function pgd(threat: Threat, options: z.input<typeof pgdOptions> = {}): A
     const project = projector(threat, x);
     const begin = startPoint(threat, at.start ?? (randomStart ? "uniform" : "none"), x, at);
     let point = clipStart ? project(begin) : begin;
-    let adversarial: Tensor | undefined;
+    let found: Broken | undefined;
     for (let step = 0; step < steps; step++) {
       poll?.();
-      [point, adversarial] = scope(() => {
+      [point, found] = scope(() => {
         const { gradient, logits } = inputGradient(victim, point, y, objective);
         const next = project(ops.add(point, steepest(threat, gradient), { alpha: { float: length } }));
-        if (best === "last") return [next, undefined];
-        const broken = ops.ne(ops.argmax(logits, { dim: 1 }), y);
-        return [next, choose(broken, point, adversarial ?? x)];
+        return [next, best === "last" ? undefined : remember(found, ops.ne(ops.argmax(logits, { dim: 1 }), y), point)];
       });
     }
-    if (adversarial === undefined) return point;
-    return choose(misclassified(victim, point, y), point, adversarial);
+    if (found === undefined) return point;
+    const atLast = misclassified(victim, point, y);
+    return choose(ops.logicalOr(atLast, ops.logicalNot(found.where)), point, found.images);
   };
 
   const name = `pgd-${steps}${restarts > 1 ? `x${restarts}` : ""}${best === "any" ? "-any" : ""}`;
