@@ -1,4 +1,4 @@
-import { keep, ops, type Tensor } from "../torch/index.js";
+import { keep, ops, scope, type Tensor } from "../torch/index.js";
 import { S2apError } from "../util/index.js";
 
 /** Tensors by PyTorch name, e.g. `layer1.0.conv1.weight`, in the order of the network. */
@@ -33,7 +33,7 @@ export function pick(params: Params, names: Iterable<string>): Map<string, Tenso
 /** Copies that no scope owns: the caller disposes of them. */
 export function cloneParams(params: Params): Map<string, Tensor> {
   return keep(
-    mapParams(params, (tensor) => ops.clone(ops.detach(tensor))),
+    scope(() => mapParams(params, (tensor) => ops.clone(ops.detach(tensor)))),
     { forever: true },
   );
 }
