@@ -7,7 +7,7 @@ import type { Model } from "../models/index.js";
 import { measureSparsity } from "../pruning/index.js";
 import { writeReport } from "../report/index.js";
 import { lockFolder, openRun, type Run, type RunEvent, readEvents, STAGES, type Stage } from "../run/index.js";
-import { type Precision, torchVersion } from "../torch/index.js";
+import { blas, type Precision, torchVersion } from "../torch/index.js";
 import { rewind, type StageProgress, StoppedError } from "../train/index.js";
 import { makeFolder, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData, buildEvaluation, buildModel, buildThreat, choosePrecision } from "./build.js";
@@ -229,6 +229,11 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
   using _lock = lockFolder(out);
   const { precision, note } = choosePrecision(recipe);
   if (note !== undefined) onUpdate?.({ kind: "message", text: note });
+  const { path, isReference } = blas();
+  if (isReference) {
+    const text = `${path} is the slow reference BLAS, about 25 times slower than OpenBLAS: apt-get install libopenblas0-openmp`;
+    onUpdate?.({ kind: "warning", text });
+  }
   const splits = await buildData(recipe, (text) => onUpdate?.({ kind: "message", text }));
   const shared = { options, splits, precision };
   const rows = recipe.variants ? await runVariants(recipe, shared) : await runWhole(recipe, shared);
