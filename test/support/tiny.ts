@@ -62,7 +62,8 @@ export function tinyData(): { readonly train: Split; readonly selection: Split }
 
 /** Trained on clean images for a few epochs: right on nearly all of them, and easy to fool. */
 export async function trainedTiny(data = tinyData()): Promise<Model> {
-  return pretrain(tinyNet(), {
+  const untrained = tinyNet();
+  const trained = await pretrain(untrained, {
     ...data,
     loss: pgdAt(pgd(linf({ eps: 0 }), { steps: 1 })),
     optimizer: sgd({ lr: 0.05, momentum: 0.9 }),
@@ -70,6 +71,8 @@ export async function trainedTiny(data = tinyData()): Promise<Model> {
     choose: "last",
     selectionAttack: pgd(linf({ eps: 0 }), { steps: 1 }),
   });
+  freeModel(untrained);
+  return trained;
 }
 
 /** The same network with tensors of its own. */
