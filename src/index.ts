@@ -7,6 +7,16 @@ export * from "./models/index.js";
 export * from "./nn/index.js";
 export * from "./optim/index.js";
 export * from "./pruning/index.js";
+export {
+  loadMasks,
+  loadModel,
+  loadRecipe,
+  type Row,
+  registries,
+  runRecipe,
+  saveMasks,
+  saveModel,
+} from "./recipe/index.js";
 export * from "./report/index.js";
 export { openRun, type Run, type RunEvent, type RunOptions, readEvents } from "./run/index.js";
 export * from "./sharpness/index.js";

@@ -1,6 +1,10 @@
 export { recipeJsonSchema } from "./json-schema.js";
 export { type LoadOptions, loadRecipe, parseRecipe, recipeProfiles } from "./load.js";
+export { loadMasks, loadModel, saveMasks, saveModel } from "./model-file.js";
 export { RecipeError, type RecipeProblem } from "./problem.js";
+export { registries } from "./registries.js";
+export type { Row } from "./row.js";
+export { type RunOutcome, type RunRecipeOptions, type RunUpdate, runRecipe } from "./run.js";
 export type {
   Described,
   EvaluationRecipe,

@@ -14,7 +14,14 @@ import { buildData, buildEvaluation, buildModel, buildThreat, choosePrecision } 
 import { loadModel, saveMasks, saveModel } from "./model-file.js";
 import { type Row, rowOf } from "./row.js";
 import type { Recipe, ResolvedRecipe } from "./schema.js";
-import { chooseStages, initialModel, runStages, type StagesOutcome } from "./stages.js";
+import {
+  chooseStages,
+  type GivenNetwork,
+  givenNetwork,
+  initialModel,
+  runStages,
+  type StagesOutcome,
+} from "./stages.js";
 
 /** What is going on, for whoever shows it. */
 export type RunUpdate =
@@ -65,6 +72,8 @@ interface Single {
   readonly initial: () => Model;
   /** `initial` is a trained network. */
   readonly given: boolean;
+  /** The file it came from: part of what the run folder holds the run to. */
+  readonly from?: GivenNetwork | undefined;
   /** The caller holds the folder's lock. */
   readonly locked: boolean;
 }
@@ -128,7 +137,7 @@ async function runSingle(single: Single, shared: Shared): Promise<Finished> {
   using run = openRun(folder, {
     seed: recipe.seed,
     name,
-    recipe,
+    recipe: single.from === undefined ? recipe : { ...recipe, from: single.from },
     versions,
     data: { ...data },
     locked: single.locked,
@@ -246,9 +255,10 @@ async function runWhole(recipe: Recipe, shared: Shared): Promise<Row[]> {
   const { out, only, from } = shared.options;
   const initial = () => (from === undefined ? buildModel(recipe.model, recipe.seed) : initialModel(from));
   const stages = chooseStages(recipe, { only, from });
+  const network = from === undefined ? undefined : givenNetwork(from);
   const given = from !== undefined;
   const { row } = await runSingle(
-    { recipe, name: recipe.name, folder: out, stages, initial, given, locked: true },
+    { recipe, name: recipe.name, folder: out, stages, initial, given, from: network, locked: true },
     shared,
   );
   return row ? [row] : [];

@@ -1,5 +1,6 @@
 // One run folder: its stages in order, each from what the one before left, and the files at the end.
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { accuracy } from "../attacks/index.js";
 import type { Splits } from "../data/index.js";
 import { bindNetwork, type Model, withState } from "../models/index.js";
@@ -8,7 +9,7 @@ import { applyMasks, type Masks } from "../pruning/index.js";
 import { type Run, STAGES, type Stage } from "../run/index.js";
 import { keep, ops, type Precision, scope } from "../torch/index.js";
 import { finetune, type History, pretrain, type StageOptions, type StageProgress, search } from "../train/index.js";
-import { rng, UsageError } from "../util/index.js";
+import { DataError, rng, sha256, UsageError } from "../util/index.js";
 import { buildGradient, buildLoss, buildMethod, buildOptimizer, buildThreat, selectionAttack } from "./build.js";
 import { loadModel } from "./model-file.js";
 import type { Recipe, StageRecipe } from "./schema.js";
@@ -145,8 +146,25 @@ export function chooseStages(
   return [only];
 }
 
-/** The network that `--from` names: a model file, or a run folder that holds one. */
+/** A network file by its content. */
+export interface GivenNetwork {
+  readonly file: string;
+  readonly sha256: string;
+}
+
+/** The file that `--from` names: itself, or the model of a run folder. */
+function networkFile(from: string): string {
+  const inside = join(from, "model.safetensors");
+  return existsSync(inside) ? inside : from;
+}
+
 export function initialModel(from: string): Model {
-  const inside = `${from}/model.safetensors`;
-  return loadModel(existsSync(inside) ? inside : from);
+  return loadModel(networkFile(from));
+}
+
+export function givenNetwork(from: string): GivenNetwork {
+  const file = networkFile(from);
+  if (!existsSync(file))
+    throw new DataError(`--from: expected a model file, got nothing at ${file}`, { code: "data/missing" });
+  return { file, sha256: sha256(readFileSync(file)) };
 }

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { S2apError, TorchError, UsageError, UseAfterFreeError } from "../util/errors.js";
 
@@ -44,6 +45,8 @@ const addonPath = fileURLToPath(new URL("../../build/Release/s2ap.node", import.
 function load(): Native {
   // Spinning threads halve the speed of a busy machine; libgomp reads this when the addon brings it in.
   process.env.OMP_WAIT_POLICY ??= "PASSIVE";
+  // Left alone, libtorch takes half of the processors.
+  process.env.OMP_NUM_THREADS ??= String(availableParallelism());
   try {
     return createRequire(import.meta.url)(addonPath) as Native;
   } catch (error) {

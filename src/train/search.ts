@@ -9,7 +9,7 @@ import {
   measureSparsity,
 } from "../pruning/index.js";
 import type { EpochDone } from "../run/index.js";
-import type { ScoreGradient } from "../sharpness/index.js";
+import { plain, type ScoreGradient } from "../sharpness/index.js";
 import { keep, noGrad, scope, type Tensor } from "../torch/index.js";
 import { rng, UsageError } from "../util/index.js";
 import { assertFinite } from "./finite.js";
@@ -21,8 +21,8 @@ import { loadResult, saveResult } from "./result.js";
 
 export interface SearchOptions extends StageOptions {
   readonly method: Method;
-  /** How a score gradient is taken: `plain()` or a wrapper such as `s2ap()`. */
-  readonly gradient: ScoreGradient;
+  /** How a score gradient is taken: a wrapper such as `s2ap()`; default `plain()`, the method as it is. */
+  readonly gradient?: ScoreGradient | undefined;
   /** Leave batch norm's affine parameters as they are; default false. Running statistics move either way. */
   readonly freezeBatchNorm?: boolean | undefined;
   /** Batches that re-estimate the running statistics at the final mask before it is measured; default 0. */
@@ -50,7 +50,7 @@ interface Searcher extends StageWork {
 }
 
 function step(model: Model, searcher: Searcher, options: SearchOptions, context: StepContext): StepReport {
-  const { method, gradient, loss, optimizer, precision = "float32", freezeBatchNorm = false } = options;
+  const { method, gradient = plain(), loss, optimizer, precision = "float32", freezeBatchNorm = false } = options;
   const { scores, params, buffers, momentum, passes } = searcher;
   const state = { params, buffers };
   const objective = searchObjective({ model, state, method, loss, precision, passes, freezeBatchNorm, context });
@@ -115,7 +115,7 @@ function searcherOf(model: Model, state: MethodState, options: SearchOptions): S
     step: (context) => step(model, searcher, options, context),
     victim: () => bindNetwork(model, { params: applyMasks(params, options.method.masks(scores)), buffers }).victim,
     epochDone: (means) => epochDone(model, searcher, options, means),
-    candidatesFrom: options.gradient.warmup(options.epochs),
+    candidatesFrom: options.gradient?.warmup(options.epochs) ?? 0,
   };
   return searcher;
 }
@@ -134,7 +134,7 @@ function recalibrate(model: Model, masks: Masks, options: SearchOptions, seed: n
 }
 
 function check(options: SearchOptions): void {
-  options.gradient.warmup(options.epochs);
+  options.gradient?.warmup(options.epochs);
   if (!options.method.searches && options.epochs > 0) {
     throw new UsageError(
       `search: expected epochs 0 for ${options.method.name}, which learns no scores, got ${options.epochs}`,
