@@ -2,17 +2,26 @@ import { UsageError } from "../util/errors.js";
 import { native } from "./native.js";
 import type { Tensor } from "./tensor.js";
 
-/** Tensors made in each open scope, innermost last. */
-const open: Set<Tensor>[] = [];
+/** Tensors of all open scopes, in order of creation; `Tensor.scope` says which scope owns one by now. */
+const owned: Tensor[] = [];
+/** Where each open scope begins in `owned`, innermost last. */
+const begins: number[] = [];
+
+/**
+ * The safety net under tensors that no scope owns: one that JavaScript lost is freed some time after. Those in scopes
+ * are not in it, since V8 keeps whatever has a finaliser until its next full collection.
+ */
+const lost = new FinalizationRegistry<number>((handle) => native.release(handle));
+
+function give(tensor: Tensor, depth: number): void {
+  tensor.scope = depth;
+  if (depth === 0) lost.register(tensor, tensor.handle);
+}
 
 /** Called by every new tensor. */
 export function adopt(tensor: Tensor): void {
-  open.at(-1)?.add(tensor);
-}
-
-/** Called by a tensor that was disposed by hand. */
-export function forget(tensor: Tensor): void {
-  for (let i = open.length - 1; i >= 0; i--) if (open[i]?.delete(tensor)) return;
+  give(tensor, begins.length);
+  if (begins.length > 0) owned.push(tensor);
 }
 
 /**
@@ -20,12 +29,33 @@ export function forget(tensor: Tensor): void {
  * an owner who disposes of them. Returns its argument.
  */
 export function keep<T>(value: T, options: { readonly forever?: boolean } = {}): T {
-  const outer = options.forever ? undefined : open.at(-2);
+  const depth = begins.length;
   for (const tensor of tensorsIn(value)) {
-    if (options.forever) forget(tensor);
-    else if (open.at(-1)?.delete(tensor)) outer?.add(tensor);
+    if (tensor.scope === 0) continue;
+    if (options.forever) give(tensor, 0);
+    else if (tensor.scope === depth) give(tensor, depth - 1);
   }
   return value;
+}
+
+/** Ends the innermost scope: what it still owns is freed, what moved outwards stays with its new owner. */
+function end(): void {
+  const depth = begins.length;
+  const begin = begins.pop() ?? 0;
+  const handles: number[] = [];
+  let kept = begin;
+  for (let i = begin; i < owned.length; i++) {
+    const tensor = owned[i] as Tensor;
+    if (tensor.scope === depth) {
+      handles.push(tensor.handle);
+      tensor.handle = 0;
+      tensor.scope = 0;
+    } else if (tensor.scope > 0) owned[kept++] = tensor;
+  }
+  // Emptied before it is cut: what was cut off may stand in V8's old generation, where it would keep them alive.
+  owned.fill(undefined as never, kept);
+  owned.length = kept;
+  if (handles.length > 0) native.releaseAll(handles);
 }
 
 /** Every tensor in a result: itself, or in arrays, maps, sets and plain records, at any depth. */
@@ -52,25 +82,15 @@ function isRecord(value: object): boolean {
  * records), which move to the enclosing scope. A returned Promise is an error: scopes are synchronous.
  */
 export function scope<T>(fn: () => T): T {
-  const mine = new Set<Tensor>();
-  open.push(mine);
+  begins.push(owned.length);
   try {
     const result = fn();
     if (result instanceof Promise) {
       throw new UsageError("scope: expected a synchronous function, got one that returns a Promise");
     }
-    keep(result);
-    return result;
+    return keep(result);
   } finally {
-    open.pop();
-    if (mine.size > 0) {
-      const handles: number[] = [];
-      for (const tensor of mine) {
-        handles.push(tensor.handle);
-        tensor.handle = 0;
-      }
-      native.releaseAll(handles);
-    }
+    end();
   }
 }
 

@@ -1,6 +1,6 @@
 import { S2apError, show, UsageError } from "../util/errors.js";
 import { native } from "./native.js";
-import { adopt, forget } from "./scope.js";
+import { adopt } from "./scope.js";
 
 /** Element types, by their PyTorch names. */
 export type DType =
@@ -28,9 +28,6 @@ export type TypedArray =
   | BigInt64Array
   | Uint16Array;
 
-/** The safety net under scopes: a tensor that JavaScript lost is freed some time after. */
-const lost = new FinalizationRegistry<number>((handle) => native.release(handle));
-
 /**
  * A libtorch tensor. It belongs to the scope it was made in (see `scope`) and is freed with it; outside of any
  * scope it lives until `dispose()`, `using`, or garbage collection.
@@ -38,12 +35,13 @@ const lost = new FinalizationRegistry<number>((handle) => native.release(handle)
 export class Tensor {
   /** The addon's name for this tensor; 0 once disposed. */
   handle: number;
+  /** Depth of the scope that owns it, 1 for the outermost; 0 when none does. */
+  scope = 0;
   #shape: readonly number[] | undefined;
   #dtype: DType | undefined;
 
   constructor(handle: number) {
     this.handle = handle;
-    lost.register(this, handle);
     adopt(this);
   }
 
@@ -105,7 +103,7 @@ export class Tensor {
     if (this.handle === 0) return;
     native.release(this.handle);
     this.handle = 0;
-    forget(this);
+    this.scope = 0;
   }
 
   [Symbol.dispose](): void {
