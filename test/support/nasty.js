@@ -81,7 +81,7 @@ const ways = {
       refused(() => native.grad([handle], [handle], undefined, false, false, false));
     }
     for (const [name, fn] of Object.entries(native)) {
-      if (!["liveTensors", "liveBytes", "threads", "version"].includes(name)) refused(() => fn());
+      if (!["liveTensors", "liveBytes", "startMeter", "threads", "version"].includes(name)) refused(() => fn());
     }
     refused(() => native.setErrorFactory("x"));
     refused(() => native.releaseAll([{}]));
