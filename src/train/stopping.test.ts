@@ -1,0 +1,153 @@
+// Stopping when asked, and stopping because there is no way on.
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { bits, freeModel, tinyData, tinyNet } from "../../test/support/tiny.js";
+import { linf, pgd } from "../attacks/index.js";
+import { trades } from "../losses/index.js";
+import { disposeParams } from "../nn/index.js";
+import { sgd } from "../optim/index.js";
+import { hydra } from "../pruning/index.js";
+import { openRun, readEvents, withoutTimes } from "../run/index.js";
+import { s2ap } from "../sharpness/index.js";
+import { liveTensors } from "../torch/index.js";
+import { rng, S2apError } from "../util/index.js";
+import { finetune, pretrain, type StageOptions, StoppedError, search } from "./index.js";
+
+const base = mkdtempSync(join(tmpdir(), "s2ap-stopping-"));
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+const data = tinyData();
+const attack = pgd(linf({ eps: "8/255" }), { steps: 2 });
+const model = tinyNet();
+let live = 0;
+beforeEach(() => {
+  live = liveTensors();
+});
+afterEach(() => expect(liveTensors()).toBe(live));
+
+interface Outcome {
+  readonly result: unknown;
+  readonly events: unknown;
+}
+
+/** All three stages in a folder, whose earlier stages are taken from it where they are done. */
+async function stages(folder: string, options: Partial<StageOptions> = {}): Promise<Outcome> {
+  using run = openRun(folder, { seed: 3, name: "stopping" });
+  const optimizer = sgd({ lr: 0.05, momentum: 0.9, weightDecay: 1e-3 });
+  const common = { ...data, loss: trades(attack), optimizer, selectionAttack: attack, epochs: 2, run, ...options };
+  const dense = await pretrain(model, common);
+  const owned = [dense.params, dense.buffers];
+  try {
+    const gradient = s2ap({ gamma: 0.05, warmupEpochs: 1 });
+    const searched = await search(dense, { ...common, method: hydra({ keepRatio: 0.2 }), gradient });
+    owned.push(searched.masks, searched.model.params, searched.model.buffers);
+    const pruned = await finetune(searched.model, { ...common, masks: searched.masks });
+    owned.push(pruned.params, pruned.buffers);
+    return { result: bits(...owned), events: readEvents(folder).map(withoutTimes) };
+  } finally {
+    disposeParams(...owned);
+  }
+}
+
+/** Says stop the n-th time it is asked, counted over all stages. */
+function stopAt(n: number): () => boolean {
+  let asked = 0;
+  return () => {
+    asked += 1;
+    return asked === n;
+  };
+}
+
+describe("a stage that is asked to stop", () => {
+  test("saves its state at any point, and the same call goes on to the same bits", async () => {
+    let asked = 0;
+    const count = () => {
+      asked += 1;
+      return false;
+    };
+    const whole = await stages(join(base, "whole"), { shouldStop: count });
+    expect(asked).toBeGreaterThan(100);
+    const folder = join(base, "stopped");
+    let stops = 0;
+    for (let i = 0; ; i++) {
+      // Anywhere: before a step, between two steps of an attack, while an epoch is measured.
+      const at = 1 + Math.floor(rng(5, "stop", i).uniform() * 0.3 * asked);
+      try {
+        const outcome = await stages(folder, { shouldStop: i < 12 ? stopAt(at) : () => false });
+        expect(outcome).toEqual(whole);
+        break;
+      } catch (error) {
+        if (!(error instanceof StoppedError)) throw error;
+        expect(error.code).toBe("stopped");
+        expect(error.message).toMatch(/^(pretrain|search|finetune): stopped as asked; run the same command again/);
+        stops += 1;
+      }
+    }
+    expect(stops).toBeGreaterThan(5);
+  });
+
+  test("without a run leaves nothing behind", async () => {
+    const options = { ...data, loss: trades(attack), optimizer: sgd({ lr: 0.1 }), epochs: 1, shouldStop: () => true };
+    await expect(pretrain(model, options)).rejects.toBeInstanceOf(StoppedError);
+  });
+
+  test("gives the event loop its turn, so that whoever asks can ask", async () => {
+    let stop = false;
+    const timer = setTimeout(() => {
+      stop = true;
+    }, 150);
+    const options = { ...data, loss: trades(attack), optimizer: sgd({ lr: 0.1 }), epochs: 10_000 };
+    await expect(pretrain(model, { ...options, shouldStop: () => stop })).rejects.toBeInstanceOf(StoppedError);
+    clearTimeout(timer);
+  });
+});
+
+describe("numbers that are none", () => {
+  test.each<["pretrain" | "search", RegExp]>([
+    [
+      "pretrain",
+      /^pretrain, step 1: expected the gradient of conv1\.weight to be finite, got (NaN|Infinity); the last/,
+    ],
+    ["search", /^search, step \d+: expected .* to be finite, got (NaN|-?Infinity); the last checkpoint stands\./],
+  ])("stop %s with the step and the tensor", async (stage, message) => {
+    const folder = join(base, `nan-${stage}`);
+    const attempt = async () => {
+      using run = openRun(folder, { seed: 3 });
+      const common = {
+        ...data,
+        loss: trades(attack),
+        optimizer: sgd({ lr: 1e30 }),
+        epochs: 5,
+        run,
+        checkpointSeconds: 0,
+      };
+      const method = hydra({ keepRatio: 0.2 });
+      return stage === "pretrain"
+        ? await pretrain(model, common)
+        : await search(model, { ...common, method, gradient: s2ap({ warmupEpochs: 1 }) });
+    };
+    const failure = await attempt().catch((error: unknown) => error as S2apError);
+    expect(failure).toBeInstanceOf(S2apError);
+    expect((failure as S2apError).code).toBe("not-finite");
+    expect((failure as S2apError).message).toMatch(message);
+    expect(existsSync(join(folder, "checkpoints", "current.safetensors"))).toBe(true);
+    // The checkpoint before it stands, so the same call fails at the same place.
+    await expect(attempt()).rejects.toThrow((failure as S2apError).message);
+  });
+});
+
+test("two writers of one folder are refused", async () => {
+  using _run = openRun(join(base, "shared"), { seed: 3 });
+  await expect(stages(join(base, "shared"))).rejects.toMatchObject({ code: "usage/locked" });
+});
+
+test("the model that a stage is given stays as it is", async () => {
+  const before = bits(model.params, model.buffers);
+  await stages(join(base, "given"));
+  expect(bits(model.params, model.buffers)).toEqual(before);
+  const again = tinyNet();
+  expect(bits(again.params, again.buffers)).toEqual(before);
+  freeModel(again);
+});
