@@ -10,13 +10,13 @@ export function notFinite(stage: Stage, step: number, what: string, value: numbe
   });
 }
 
-/** Throws, naming step and tensor, when an entry is NaN or infinite: before the optimiser spreads it. */
-export function assertFinite(stage: Stage, step: number, gradients: Params): void {
+/** Throws, naming step and tensor, when an entry is NaN or infinite; a sum shows either. */
+export function assertFinite(stage: Stage, step: number, what: string, tensors: Params): void {
   noGrad(() =>
     scope(() => {
-      for (const [name, gradient] of gradients) {
-        const sum = ops.sum(ops.abs(gradient)).item();
-        if (!Number.isFinite(sum)) throw notFinite(stage, step, `the gradient of ${name}`, sum);
+      for (const [name, tensor] of tensors) {
+        const sum = ops.sum(tensor).item();
+        if (!Number.isFinite(sum)) throw notFinite(stage, step, `${what} ${name}`, sum);
       }
     }),
   );

@@ -5,10 +5,10 @@ import type { Batch } from "../data/index.js";
 import { cloneParams, copyInto, disposeParams, type Params, type Passes } from "../nn/index.js";
 import type { Progress } from "../optim/index.js";
 import type { EpochDone, Stage } from "../run/index.js";
-import { scope, type Tensor } from "../torch/index.js";
+import { present, scope, type Tensor } from "../torch/index.js";
 import { type Rng, rng } from "../util/index.js";
 import { type Groups, newestCheckpoint, writeCheckpoint } from "./checkpoint.js";
-import { notFinite } from "./finite.js";
+import { assertFinite, notFinite } from "./finite.js";
 import { type History, type StageOptions, StoppedError, selectionAttackOf } from "./options.js";
 import { rewind } from "./result.js";
 
@@ -203,6 +203,10 @@ function oneStep(work: StageWork, position: Position, options: StageOptions, key
     }
   });
   if (!Number.isFinite(report.loss)) throw notFinite(work.stage, position.step, "the loss", report.loss);
+  // Scores without gradient, and statistics, could carry an infinity on for ever.
+  for (const group of work.result) {
+    assertFinite(work.stage, position.step, group, present(work.groups.get(group), group));
+  }
   return report;
 }
 

@@ -58,7 +58,7 @@ function step(model: Model, searcher: Searcher, options: SearchOptions, context:
   const { weightDecay } = optimizer;
   const found = gradient.compute(scores, objective, { epoch, epochs, rng: key, weightDecay, detailed });
   const gradients = new Map([...rename(found.scores), ...found.rest]);
-  assertFinite("search", context.step, gradients);
+  assertFinite("search", context.step, "the gradient of", gradients);
   optimizer.step(new Map([...rename(scores), ...params]), gradients, momentum, context);
   return { loss: found.loss, robustAccuracy: objective.robustAccuracy, log: found.log };
 }

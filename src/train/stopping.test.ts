@@ -12,7 +12,7 @@ import { hydra } from "../pruning/index.js";
 import { openRun, readEvents, withoutTimes } from "../run/index.js";
 import { s2ap } from "../sharpness/index.js";
 import { liveTensors } from "../torch/index.js";
-import { rng, S2apError } from "../util/index.js";
+import { rng, type S2apError } from "../util/index.js";
 import { finetune, pretrain, type StageOptions, StoppedError, search } from "./index.js";
 
 const base = mkdtempSync(join(tmpdir(), "s2ap-stopping-"));
@@ -105,36 +105,24 @@ describe("a stage that is asked to stop", () => {
 });
 
 describe("numbers that are none", () => {
-  test.each<["pretrain" | "search", RegExp]>([
-    [
-      "pretrain",
-      /^pretrain, step 1: expected the gradient of conv1\.weight to be finite, got (NaN|Infinity); the last/,
-    ],
-    ["search", /^search, step \d+: expected .* to be finite, got (NaN|-?Infinity); the last checkpoint stands\./],
-  ])("stop %s with the step and the tensor", async (stage, message) => {
+  test.each<["pretrain" | "search", number, string]>([
+    ["pretrain", 1e30, "pretrain, step 1: expected the gradient of conv1.weight to be finite, got NaN"],
+    ["search", 1e60, "search, step 0: expected scores conv1.weight to be finite, got"],
+  ])("stop %s with the step and the tensor", async (stage, lr, message) => {
     const folder = join(base, `nan-${stage}`);
     const attempt = async () => {
       using run = openRun(folder, { seed: 3 });
-      const common = {
-        ...data,
-        loss: trades(attack),
-        optimizer: sgd({ lr: 1e30 }),
-        epochs: 5,
-        run,
-        checkpointSeconds: 0,
-      };
+      const common = { ...data, loss: trades(attack), optimizer: sgd({ lr }), epochs: 5, run, checkpointSeconds: 0 };
       const method = hydra({ keepRatio: 0.2 });
-      return stage === "pretrain"
-        ? await pretrain(model, common)
-        : await search(model, { ...common, method, gradient: s2ap({ warmupEpochs: 1 }) });
+      if (stage === "pretrain") await pretrain(model, common);
+      else await search(model, { ...common, method, gradient: s2ap({ gamma: 1 }) });
     };
     const failure = await attempt().catch((error: unknown) => error as S2apError);
-    expect(failure).toBeInstanceOf(S2apError);
-    expect((failure as S2apError).code).toBe("not-finite");
-    expect((failure as S2apError).message).toMatch(message);
-    expect(existsSync(join(folder, "checkpoints", "current.safetensors"))).toBe(true);
-    // The checkpoint before it stands, so the same call fails at the same place.
-    await expect(attempt()).rejects.toThrow((failure as S2apError).message);
+    expect(failure).toMatchObject({ code: "not-finite", message: expect.stringContaining(message) });
+    expect(failure?.message).toContain("; the last checkpoint stands. Lower the learning rate, or look at the data");
+    expect(existsSync(join(folder, "checkpoints", "current.safetensors"))).toBe(stage === "pretrain");
+    // From there, the same call comes to the same place.
+    await expect(attempt()).rejects.toThrow(failure?.message);
   });
 });
 

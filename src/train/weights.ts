@@ -46,7 +46,7 @@ function gradientsAt(model: Model, trainee: Trainee, options: TrainWeightsOption
 
 function step(model: Model, trainee: Trainee, options: TrainWeightsOptions, context: StepContext): StepReport {
   const { gradients, loss, robustAccuracy } = gradientsAt(model, trainee, options, context);
-  assertFinite(trainee.stage, context.step, gradients);
+  assertFinite(trainee.stage, context.step, "the gradient of", gradients);
   options.optimizer.step(trainee.params, gradients, trainee.momentum, context);
   return { loss, robustAccuracy, log: {} };
 }
