@@ -3,6 +3,26 @@ export { type Attack, attack, inputGradient, type PerturbOptions, type Start, ty
 export { fgsm } from "./fgsm.js";
 export { type AttackObjective, crossEntropy, dlr, dlrTargeted, klFrom, margin } from "./objectives.js";
 export { pgd } from "./pgd.js";
-export { projector, steepest, unit } from "./project.js";
+export { changeNorm, projector, steepest, unit } from "./project.js";
 export { type AttackContext, attacks } from "./registry.js";
-export { l2, linf, type Threat, threatOf, threatSchema } from "./threat.js";
+export {
+  type AttackSearch,
+  type AttackSearchOptions,
+  runSearch,
+  type SearchContext,
+  type SearchImages,
+  type SearchOutcome,
+  type SearchProgress,
+  type SearchState,
+  selectImages,
+} from "./search.js";
+export {
+  isSearchAttack,
+  rankedClasses,
+  type SearchAttack,
+  type SearchRun,
+  searchAttack,
+  targeted,
+} from "./search-attack.js";
+export { l1, l2, linf, type Threat, type ThreatNorm, threatOf, threatSchema } from "./threat.js";
+export { breaks, reach } from "./verify.js";

@@ -1,7 +1,15 @@
 import { ops, type Tensor } from "../torch/index.js";
-import type { Threat } from "./threat.js";
+import type { Threat, ThreatNorm } from "./threat.js";
 
-/** Norm of each image's change, [N,1,1,1]. */
+const ORDER: Readonly<Record<ThreatNorm, number>> = { linf: Number.POSITIVE_INFINITY, l2: 2, l1: 1 };
+
+/** ThreatNorm of each image's change from x, computed in float64; [N]. */
+export function changeNorm(norm: ThreatNorm, x: Tensor, point: Tensor): Tensor {
+  const delta = ops.sub(ops.to(point, "float64"), ops.to(x, "float64"));
+  return ops.vectorNorm(ops.flatten(delta, { startDim: 1 }), { ord: ORDER[norm], dim: [1] });
+}
+
+/** ThreatNorm of each image's change, [N,1,1,1]. */
 export function l2Norm(delta: Tensor): Tensor {
   return ops.vectorNorm(delta, { ord: 2, dim: [1, 2, 3], keepdim: true });
 }

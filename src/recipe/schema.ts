@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ThreatNorm } from "../attacks/index.js";
 import type { AnyEntry, Registry } from "../util/index.js";
 
 /** What the schema needs of a registry's row. */
@@ -63,7 +64,7 @@ export interface Recipe {
   readonly selectOn: "selection" | "test";
   readonly data: Named;
   readonly model: { readonly arch: string; readonly [option: string]: unknown };
-  readonly threat: { readonly norm: "linf" | "l2"; readonly eps: string };
+  readonly threat: { readonly norm: ThreatNorm; readonly eps: string };
   readonly stages: {
     readonly pretrain?: StageRecipe;
     readonly search?: SearchRecipe;
