@@ -237,6 +237,21 @@ describe("doctor", () => {
     expect(code).toBe(1);
     expect(out).toMatch(/^failed {2,}libtorch {2,}no addon\n {2,}-> run scripts\/bootstrap$/m);
     expect(out).toContain("Node");
-    expect(machineFindings()[0]).toMatchObject({ what: "Node", state: "ok" });
+    expect(machineFindings().slice(0, 2)).toMatchObject([
+      { what: "s2ap", found: expect.stringMatching(/^\d+\.\d+\.\d+$/) },
+      { what: "Node", state: "ok" },
+    ]);
+  });
+
+  test("names the tools that are missing to build with", () => {
+    const found = () => machineFindings().find(({ what }) => what === "build tools");
+    const { PATH } = process.env;
+    try {
+      process.env.PATH = "/nowhere";
+      expect(found()).toMatchObject({ state: "warning", found: "no cmake, ninja, c++", cure: "run scripts/bootstrap" });
+    } finally {
+      process.env.PATH = PATH;
+    }
+    expect(found()).toMatchObject({ state: "ok" });
   });
 });

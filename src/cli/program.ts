@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
+import { packageVersion } from "../util/index.js";
 import type { Cli } from "./commands/context.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { evalCommand } from "./commands/eval.js";
@@ -7,11 +7,6 @@ import { listCommand } from "./commands/list.js";
 import { recipeCommand } from "./commands/recipe.js";
 import { reportCommand } from "./commands/report.js";
 import { runCommand } from "./commands/run.js";
-
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { readonly version: string }).version;
-}
 
 const AFTER = `
 Examples:
@@ -27,7 +22,7 @@ Exit codes: 0 done; 1 our failure; 2 bad usage or recipe; 3 bad data;
 export function buildProgram(cli: Cli) {
   const program = new Command("s2ap")
     .description("Make a robust image classifier small without making it fragile.")
-    .version(version())
+    .version(packageVersion())
     .addHelpText("after", AFTER)
     .addCommand(runCommand(cli))
     .addCommand(recipeCommand(cli))

@@ -34,7 +34,8 @@ export function processTerminal(): Terminal {
     raw: (text) => void stderr.write(text),
     live: stderr.isTTY === true && process.env.TERM !== "dumb",
     get columns() {
-      return stderr.columns ?? 80;
+      // A terminal that does not know its width says 0.
+      return stderr.columns || 80;
     },
     paint: (style, text) => styleText(style, text, { stream: stderr }),
   };

@@ -1,20 +1,22 @@
 // A recipe from beginning to end: one run folder, or an experiment of several that share a pretrained network.
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import type { Splits } from "../data/index.js";
+import type { Dataset, Splits } from "../data/index.js";
 import { attackedImages, evaluate, type Measured } from "../evaluation/index.js";
 import type { Model } from "../models/index.js";
+import { disposeParams } from "../nn/index.js";
 import { measureSparsity } from "../pruning/index.js";
 import { writeReport } from "../report/index.js";
 import { lockFolder, openRun, type Run, type RunEvent, readEvents, STAGES, type Stage } from "../run/index.js";
-import { blas, type Precision, torchVersion } from "../torch/index.js";
+import { blas, type Precision, threads, torchVersion } from "../torch/index.js";
 import { rewind, type StageProgress, StoppedError } from "../train/index.js";
-import { makeFolder, UsageError, writeFileAtomic } from "../util/index.js";
+import { DataError, expected, makeFolder, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData, buildEvaluation, buildModel, buildThreat, choosePrecision } from "./build.js";
 import { loadModel, saveMasks, saveModel } from "./model-file.js";
 import { type Row, rowOf } from "./row.js";
 import type { Recipe, ResolvedRecipe } from "./schema.js";
 import {
+  assertAllFit,
   chooseStages,
   type GivenNetwork,
   givenNetwork,
@@ -45,6 +47,8 @@ export interface RunRecipeOptions {
   readonly only?: Stage | undefined;
   /** Begin with this network (a model file or a run folder) instead of fresh weights. */
   readonly from?: string | undefined;
+  /** Bytes that a stage may take; default: what machine or container have free. */
+  readonly availableMemory?: number | undefined;
   /** Asked before every step and attack step. */
   readonly shouldStop?: (() => boolean) | undefined;
   readonly onUpdate?: ((update: RunUpdate) => void) | undefined;
@@ -70,12 +74,12 @@ interface Single {
   readonly name: string;
   readonly stages: readonly Stage[];
   readonly initial: () => Model;
-  /** `initial` is a trained network. */
-  readonly given: boolean;
+  /** Stages that `initial` has behind it. */
+  readonly given: readonly Stage[];
   /** The file it came from: part of what the run folder holds the run to. */
   readonly from?: GivenNetwork | undefined;
-  /** The caller holds the folder's lock. */
-  readonly locked: boolean;
+  /** The folder is this run's alone: the caller holds its lock, and its pictures are drawn here. */
+  readonly alone: boolean;
 }
 
 function measureAll(model: Model, { recipe, name }: Single, run: Run, { options, splits }: Shared): Measured[] {
@@ -116,6 +120,20 @@ function finishRun(single: Single, run: Run, outcome: StagesOutcome, shared: Sha
   return row;
 }
 
+/** Attacks a few images against the first of the networks, by the last attack of the evaluation, for the report. */
+async function drawImages(
+  folder: string,
+  recipe: Recipe,
+  networks: ReadonlyMap<string, Model>,
+  { splits }: Shared,
+): Promise<void> {
+  const item = recipe.evaluation.findLast(({ name }) => name !== "clean");
+  const attack = item && buildEvaluation(item, buildThreat(recipe));
+  if (attack === undefined) return;
+  const images = await attackedImages(networks, splits.test, attack, { seed: recipe.seed });
+  writeFileAtomic(join(folder, "images.json"), JSON.stringify(images));
+}
+
 interface Finished {
   readonly row: Row | undefined;
   readonly model: Model;
@@ -124,7 +142,12 @@ interface Finished {
 function readRow(folder: string): Row | undefined {
   const path = join(folder, "results.json");
   if (!existsSync(path)) return undefined;
-  return (JSON.parse(readFileSync(path, "utf8")) as { rows: Row[] }).rows[0];
+  try {
+    return (JSON.parse(readFileSync(path, "utf8")) as { rows: Row[] }).rows[0];
+  } catch (cause) {
+    const cure = "remove it to measure again";
+    throw new DataError(`${expected(path, "JSON with rows", cause)}; ${cure}`, { code: "data/results", cause });
+  }
 }
 
 /** The row is there once the recipe's last stage is done. */
@@ -132,6 +155,7 @@ async function runSingle(single: Single, shared: Shared): Promise<Finished> {
   const { recipe, folder, name, stages } = single;
   const { options, splits, precision } = shared;
   const versions = { torch: torchVersion(), precision };
+  const warn = (text: string) => options.onUpdate?.({ kind: "warning", text });
   const { source: data } = splits.train.dataset;
   const onEvent = (event: RunEvent) => options.onUpdate?.({ kind: "event", run: name, event });
   using run = openRun(folder, {
@@ -139,14 +163,19 @@ async function runSingle(single: Single, shared: Shared): Promise<Finished> {
     name,
     recipe: single.from === undefined ? recipe : { ...recipe, from: single.from },
     versions,
+    threads: threads(),
     data: { ...data },
-    locked: single.locked,
+    locked: single.alone,
     onEvent,
   });
   const done = readRow(folder);
-  if (done && options.only === undefined) {
+  if (done) {
     run.update({ status: "done" });
     return { row: done, model: loadModel(run.path("model.safetensors")) };
+  }
+  if (run.changed.length > 0) {
+    const what = run.changed.map(({ path, before, after }) => `${path} ${before}, now ${after}`).join("; ");
+    warn(`${folder}: goes on otherwise than it began (${what}), so its last bits may be other than in one go`);
   }
   try {
     const outcome = await runStages({
@@ -157,12 +186,17 @@ async function runSingle(single: Single, shared: Shared): Promise<Finished> {
       stages,
       initial: single.initial(),
       given: single.given,
+      availableMemory: options.availableMemory,
       shouldStop: options.shouldStop,
       onProgress: (progress) => options.onUpdate?.({ kind: "progress", run: name, progress }),
-      onWarning: (text) => options.onUpdate?.({ kind: "warning", text }),
+      onWarning: warn,
     });
     const last = STAGES.findLast((stage) => recipe.stages[stage] !== undefined);
     const whole = options.only === undefined || options.only === last;
+    if (whole && single.alone) {
+      const pruned = outcome.masks ? [["before pruning", outcome.dense] as const] : [];
+      await drawImages(folder, recipe, new Map([...pruned, [name, outcome.model]]), shared);
+    }
     const row = whole ? finishRun(single, run, outcome, shared) : undefined;
     run.update({ status: whole ? "done" : "stopped" });
     return { row, model: outcome.model };
@@ -173,33 +207,48 @@ async function runSingle(single: Single, shared: Shared): Promise<Finished> {
 }
 
 /** A variant goes on from the shared network, so its own recipe has no pretraining left to do. */
-function variantRuns(variants: Readonly<Record<string, Recipe>>, options: RunRecipeOptions, dense: Model): Single[] {
+function variantRuns(
+  variants: Readonly<Record<string, Recipe>>,
+  options: RunRecipeOptions,
+  { model, from }: { readonly model: Model; readonly from: GivenNetwork | undefined },
+): Single[] {
   return Object.entries(variants).map(([name, recipe]) => ({
     recipe,
     name,
     folder: join(options.out, name),
     stages: chooseStages(recipe, { only: options.only, from: "dense" }),
-    initial: () => dense,
-    given: true,
-    locked: false,
+    initial: () => model,
+    given: ["pretrain"],
+    from,
+    alone: false,
   }));
 }
 
+/** With `only` a later stage, pretraining must have been done, or a network be given. */
+function requireDense({ only, from, out }: RunRecipeOptions): void {
+  if (only === undefined || only === "pretrain" || from !== undefined) return;
+  if (existsSync(join(out, "dense", "checkpoints", "pretrain.safetensors"))) return;
+  throw new UsageError(
+    `--only ${only}: expected the pretrained network in ${join(out, "dense")}, got none: run that first, or name one with --from`,
+    { code: "usage/missing-stage" },
+  );
+}
+
 async function runVariants(recipe: ResolvedRecipe, shared: Shared): Promise<Row[]> {
-  const { options, splits } = shared;
+  const { options } = shared;
   const { variants = {}, ...base } = recipe;
-  const from = options.from;
-  const stages = chooseStages(base, { from });
-  const initial = () => (from === undefined ? buildModel(base.model, base.seed) : initialModel(from));
+  requireDense(options);
+  const from = options.from === undefined ? undefined : givenNetwork(options.from);
   const dense = await runSingle(
     {
       recipe: base,
       name: "dense",
       folder: join(options.out, "dense"),
-      stages,
-      initial,
-      given: from !== undefined,
-      locked: false,
+      stages: chooseStages(base, { from: options.from }),
+      initial: () => firstModel(base, options),
+      given: from === undefined ? [] : ["pretrain"],
+      from,
+      alone: false,
     },
     shared,
   );
@@ -207,17 +256,14 @@ async function runVariants(recipe: ResolvedRecipe, shared: Shared): Promise<Row[
   const collect = (row: Row | undefined, run: string) => row && rows.push({ ...row, run });
   collect(dense.row, "dense");
   const networks = new Map([["dense", dense.model]]);
-  for (const single of options.only === "pretrain" ? [] : variantRuns(variants, options, dense.model)) {
+  for (const single of options.only === "pretrain"
+    ? []
+    : variantRuns(variants, options, { model: dense.model, from })) {
     const { row, model } = await runSingle(single, shared);
     collect(row, relative(options.out, single.folder));
     networks.set(single.name, model);
   }
-  const item = [...base.evaluation].reverse().find(({ name }) => name !== "clean");
-  const attack = item && buildEvaluation(item, buildThreat(base));
-  if (attack) {
-    const images = await attackedImages(networks, splits.test, attack, { seed: base.seed });
-    writeFileAtomic(join(options.out, "images.json"), JSON.stringify(images));
-  }
+  await drawImages(options.out, base, networks, shared);
   writeFileAtomic(
     join(options.out, "results.json"),
     `${JSON.stringify({ format: 1, name: base.name, rows }, null, 2)}\n`,
@@ -245,6 +291,7 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
   }
   const splits = await buildData(recipe, (text) => onUpdate?.({ kind: "message", text }));
   const shared = { options, splits, precision };
+  checkBefore(recipe, shared);
   const rows = recipe.variants ? await runVariants(recipe, shared) : await runWhole(recipe, shared);
   const report = join(out, "report.html");
   writeReport([out], { html: report, markdown: join(out, "report.md") });
@@ -252,14 +299,51 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
 }
 
 async function runWhole(recipe: Recipe, shared: Shared): Promise<Row[]> {
-  const { out, only, from } = shared.options;
-  const initial = () => (from === undefined ? buildModel(recipe.model, recipe.seed) : initialModel(from));
-  const stages = chooseStages(recipe, { only, from });
-  const network = from === undefined ? undefined : givenNetwork(from);
-  const given = from !== undefined;
-  const { row } = await runSingle(
-    { recipe, name: recipe.name, folder: out, stages, initial, given, from: network, locked: true },
-    shared,
-  );
+  const { options } = shared;
+  const { out, only, from } = options;
+  const single: Single = {
+    recipe,
+    name: recipe.name,
+    folder: out,
+    stages: chooseStages(recipe, { only, from }),
+    initial: () => firstModel(recipe, options),
+    given: from === undefined ? [] : ["pretrain", "search"],
+    from: from === undefined ? undefined : givenNetwork(from),
+    alone: true,
+  };
+  const { row } = await runSingle(single, shared);
   return row ? [row] : [];
+}
+
+/** Fresh weights, or those of the network that `from` names. */
+function firstModel(recipe: Recipe, { from }: RunRecipeOptions): Model {
+  return from === undefined ? buildModel(recipe.model, recipe.seed) : initialModel(from, recipe.model);
+}
+
+/** Refuses a model that does not take the data's images, or has too few classes for them. */
+function checkModel({ inputShape, numClasses }: Model, { images, name, numClasses: classes }: Dataset): void {
+  const shape = images.shape.slice(1);
+  if (String(shape) !== String(inputShape)) {
+    throw new UsageError(
+      `model: expected images of [${inputShape}], as its options say, got those of ${name}, [${shape}]`,
+    );
+  }
+  if (numClasses < classes)
+    throw new UsageError(`model: expected numClasses >= ${classes}, as ${name} has, got ${numClasses}`);
+}
+
+/** What can be known before anything is trained: after hours of pretraining it would be told too late. */
+function checkBefore({ variants = {}, ...base }: ResolvedRecipe, { splits, precision, options }: Shared): void {
+  const model = buildModel(base.model, base.seed);
+  try {
+    checkModel(model, splits.train.dataset);
+    // Where there are results, nothing may be left to do.
+    if (existsSync(join(options.out, "results.json"))) return;
+    const { availableMemory } = options;
+    for (const recipe of [base, ...Object.values(variants)]) {
+      assertAllFit({ recipe, splits, precision, availableMemory }, model);
+    }
+  } finally {
+    disposeParams(model.params, model.buffers);
+  }
 }

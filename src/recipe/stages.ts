@@ -1,5 +1,5 @@
 // One run folder: its stages in order, each from what the one before left, and the files at the end.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { accuracy } from "../attacks/index.js";
 import type { Splits } from "../data/index.js";
@@ -8,7 +8,16 @@ import { pick } from "../nn/index.js";
 import { applyMasks, type Masks } from "../pruning/index.js";
 import { type Run, STAGES, type Stage } from "../run/index.js";
 import { keep, ops, type Precision, scope } from "../torch/index.js";
-import { finetune, type History, pretrain, type StageOptions, type StageProgress, search } from "../train/index.js";
+import {
+  assertFits,
+  finetune,
+  type History,
+  pretrain,
+  type StageOptions,
+  type StageProgress,
+  StoppedError,
+  search,
+} from "../train/index.js";
 import { DataError, rng, sha256, UsageError } from "../util/index.js";
 import { buildGradient, buildLoss, buildMethod, buildOptimizer, buildThreat, selectionAttack } from "./build.js";
 import { loadModel } from "./model-file.js";
@@ -22,8 +31,10 @@ export interface StagesContext {
   /** Stages to do; the others' results are taken from the folder. */
   readonly stages: readonly Stage[];
   readonly initial: Model;
-  /** `initial` is a trained network, not fresh weights. */
-  readonly given: boolean;
+  /** Stages that `initial` has behind it, so that their results need not be there; none of fresh weights. */
+  readonly given: readonly Stage[];
+  /** Bytes that a stage may take; default: what machine or container have free. */
+  readonly availableMemory?: number | undefined;
   readonly shouldStop?: (() => boolean) | undefined;
   readonly onProgress?: ((progress: StageProgress) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -32,14 +43,18 @@ export interface StagesContext {
 /** What the stages made of the network. */
 export interface StagesOutcome {
   readonly model: Model;
+  /** Before it was pruned: as pretrained, or as given. */
+  readonly dense: Model;
   readonly masks: Masks | undefined;
   /** Of the masked network on `selection`, before finetuning. */
   readonly maskRobustAccuracy: number | null;
   readonly searchHistory: History;
 }
 
-function optionsOf(context: StagesContext, stage: StageRecipe): StageOptions {
-  const { recipe, run, splits, precision, shouldStop, onProgress, onWarning } = context;
+type Setting = Pick<StagesContext, "recipe" | "splits" | "precision" | "availableMemory">;
+
+function optionsOf(context: Setting & Partial<StagesContext>, stage: StageRecipe): StageOptions {
+  const { recipe, run, splits, precision, shouldStop, onProgress, onWarning, availableMemory } = context;
   const threat = buildThreat(recipe);
   return {
     train: splits.train,
@@ -55,7 +70,16 @@ function optionsOf(context: StagesContext, stage: StageRecipe): StageOptions {
     shouldStop,
     onProgress,
     onWarning,
+    availableMemory,
   };
+}
+
+/** Asks of every stage whether it fits in memory; `model` is any network of the recipe's kind. */
+export function assertAllFit(setting: Setting, model: Model): void {
+  for (const stage of STAGES) {
+    const found = setting.recipe.stages[stage];
+    if (found && found.epochs > 0) assertFits(stage, model, optionsOf(setting, found), { saves: true });
+  }
 }
 
 /** Masks of a network that is already sparse: where its prunable weights are not zero. */
@@ -75,17 +99,22 @@ function maskAccuracy(model: Model, masks: Masks, options: StageOptions): number
     const masked = withState(model, { params: applyMasks(model.params, masks) });
     const { victim } = bindNetwork(masked, masked);
     const attack = selectionAttack(options.loss.threat);
-    return accuracy(victim, options.selection, attack, { rng: rng(options.seed ?? 0, "mask") }).robustAccuracy;
+    const poll = () => {
+      if (options.shouldStop?.()) throw new StoppedError("search");
+    };
+    return accuracy(victim, options.selection, attack, { rng: rng(options.seed ?? 0, "mask"), poll }).robustAccuracy;
   });
 }
+
+const isDone = (run: Run, stage: Stage) => existsSync(run.path("checkpoints", `${stage}.safetensors`));
 
 /** A stage that begins with fresh weights where the recipe has trained ones would give numbers that mean nothing. */
 function requireEarlier({ recipe, run, stages, given }: StagesContext): void {
   const first = STAGES.findIndex((stage) => stages.includes(stage));
   const missing = STAGES.slice(0, Math.max(first, 0)).filter(
-    (stage) => recipe.stages[stage] !== undefined && !existsSync(run.path("checkpoints", `${stage}.safetensors`)),
+    (stage) => recipe.stages[stage] !== undefined && !given.includes(stage) && !isDone(run, stage),
   );
-  if (given || missing.length === 0) return;
+  if (missing.length === 0) return;
   throw new UsageError(
     `${STAGES[first]}: expected the result of ${missing.join(" and ")} in ${run.folder}, got none: run that first, or name a network with --from`,
     { code: "usage/missing-stage" },
@@ -101,9 +130,9 @@ export async function runStages(context: StagesContext): Promise<StagesOutcome> 
   let masks: Masks | undefined;
   let maskRobustAccuracy: number | null = null;
   let searchHistory: History = [];
-  const wanted = (stage: Stage) =>
-    stages.includes(stage) || existsSync(run.path("checkpoints", `${stage}.safetensors`));
+  const wanted = (stage: Stage) => stages.includes(stage) || isDone(run, stage);
   if (first && wanted("pretrain")) model = await pretrain(model, optionsOf(context, first));
+  const dense = model;
   if (second && wanted("search")) {
     const options = optionsOf(context, second);
     const searched = await search(model, {
@@ -129,7 +158,7 @@ export async function runStages(context: StagesContext): Promise<StagesOutcome> 
       ),
     });
   }
-  return { model, masks, maskRobustAccuracy, searchHistory };
+  return { model, dense, masks, maskRobustAccuracy, searchHistory };
 }
 
 /** Which stages a call does: all of the recipe's, or one; with a network to begin with, pretraining is done already. */
@@ -152,19 +181,21 @@ export interface GivenNetwork {
   readonly sha256: string;
 }
 
-/** The file that `--from` names: itself, or the model of a run folder. */
+/** The file that `--from` names: itself, or of a run folder its model, else what its last finished stage left. */
 function networkFile(from: string): string {
-  const inside = join(from, "model.safetensors");
-  return existsSync(inside) ? inside : from;
+  const results = STAGES.toReversed().map((stage) => join(from, "checkpoints", `${stage}.safetensors`));
+  return [join(from, "model.safetensors"), ...results].find(existsSync) ?? from;
 }
 
-export function initialModel(from: string): Model {
-  return loadModel(networkFile(from));
+export function initialModel(from: string, wanted: Recipe["model"]): Model {
+  return loadModel(networkFile(from), wanted);
 }
 
 export function givenNetwork(from: string): GivenNetwork {
   const file = networkFile(from);
   if (!existsSync(file))
     throw new DataError(`--from: expected a model file, got nothing at ${file}`, { code: "data/missing" });
+  if (statSync(file).isDirectory())
+    throw new DataError(`--from: expected a run folder with a finished stage, got ${file}`, { code: "data/missing" });
   return { file, sha256: sha256(readFileSync(file)) };
 }

@@ -26,7 +26,14 @@ const manifest = z.object({
   seed: z.number(),
   /** Of s2ap, node and whatever the caller names. */
   versions: z.record(z.string(), z.string()),
-  machine: z.object({ platform: z.string(), cpu: z.string(), cores: z.number(), memoryBytes: z.number() }),
+  machine: z.object({
+    platform: z.string(),
+    cpu: z.string(),
+    cores: z.number(),
+    memoryBytes: z.number(),
+    /** Of libtorch, where the caller says. */
+    threads: z.number().optional(),
+  }),
   data: source.nullable(),
   createdAt: z.string(),
   status: z.enum(["running", "stopped", "failed", "done"]),

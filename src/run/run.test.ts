@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { DataError, UsageError } from "../util/index.js";
+import { DataError, packageVersion, UsageError } from "../util/index.js";
 import { canonicalJson, differences, openRun, type RunEvent, readEvents, readManifest } from "./index.js";
 
 vi.mock("node:fs", async (original) => {
@@ -63,7 +63,7 @@ describe("openRun", () => {
       status: "done",
       data: { kind: "synthetic" },
     });
-    expect(manifest.versions).toEqual({ node: process.versions.node, libtorch: "1.13" });
+    expect(manifest.versions).toEqual({ s2ap: packageVersion(), node: process.versions.node, libtorch: "1.13" });
     expect(manifest.recipeHash).toMatch(/^[0-9a-f]{64}$/);
   });
 
@@ -75,6 +75,30 @@ describe("openRun", () => {
     expect(run.resumed).toBe(true);
     expect(run.manifest.createdAt).toBe(created);
     expect(run.manifest.status).toBe("running");
+  });
+
+  test("knows what is other than when it began, where that matters to the last bit", () => {
+    openRun(folder, { ...options, versions: { torch: "1.13.1", precision: "bfloat16" }, threads: 2 }).close();
+    expect(readManifest(folder).machine.threads).toBe(2);
+    using run = openRun(folder, { ...options, versions: { torch: "1.13.1", precision: "float32" }, threads: 4 });
+    expect(run.changed).toEqual([
+      { path: "precision", before: "bfloat16", after: "float32" },
+      { path: "threads", before: 2, after: 4 },
+    ]);
+    // What this one does not say has not changed, and the run stays the one that began.
+    run.close();
+    using again = openRun(folder, options);
+    expect([again.changed, again.manifest.versions.precision]).toEqual([[], "bfloat16"]);
+  });
+
+  test("removes what a killed writer left half written, and nothing else", () => {
+    openRun(folder, options).close();
+    const left = [".run.json.123-0a1b2c3d.tmp", "checkpoints/.current.safetensors.4-ffffffff.tmp"];
+    const kept = [".mine.tmp", "notes.tmp"];
+    for (const name of [...left, ...kept]) writeFileSync(join(folder, name), "");
+    openRun(folder, options).close();
+    expect(left.filter((name) => existsSync(join(folder, name)))).toEqual([]);
+    expect(kept.filter((name) => existsSync(join(folder, name)))).toEqual(kept);
   });
 
   test("refuses a changed recipe and shows every difference with both values", () => {

@@ -1,6 +1,6 @@
 import { basename, join, resolve } from "node:path";
-import { makeFolder, show, UsageError } from "../util/index.js";
-import { differences } from "./differences.js";
+import { makeFolder, packageVersion, removeHalfWritten, show, UsageError } from "../util/index.js";
+import { type Difference, differences } from "./differences.js";
 import type { NewEvent, RunEvent } from "./events.js";
 import { lockFolder } from "./lock.js";
 import { openLog } from "./log.js";
@@ -13,8 +13,10 @@ export interface RunOptions {
   readonly name?: string;
   /** The resolved recipe, plain JSON; default: none. */
   readonly recipe?: unknown;
-  /** Versions worth recording; default: Node's only. */
+  /** Versions worth recording besides those of s2ap and Node; default: none. */
   readonly versions?: Readonly<Record<string, string>>;
+  /** Threads of libtorch, on which last bits depend; default: not recorded. */
+  readonly threads?: number;
   readonly data?: Manifest["data"];
   /** The caller holds the folder's lock already; default: false, and the run takes it. */
   readonly locked?: boolean;
@@ -34,6 +36,8 @@ export interface Run extends Disposable, AsyncDisposable {
   readonly folder: string;
   /** The folder held a run before: look for checkpoints. */
   readonly resumed: boolean;
+  /** What is other than when the run began, of what its last bits depend on: versions, processor, threads. */
+  readonly changed: readonly Difference[];
   readonly manifest: Manifest;
   /** Length of the event log in bytes: what a checkpoint stores. */
   readonly byteLength: number;
@@ -80,23 +84,36 @@ function newManifest(folder: string, options: RunOptions): Manifest {
     recipe,
     recipeHash: recipeHash(recipe),
     seed: options.seed,
-    versions: { node: process.versions.node, ...options.versions },
-    machine: machine(),
+    versions: { s2ap: packageVersion(), node: process.versions.node, ...options.versions },
+    machine: { ...machine(), ...(options.threads !== undefined && { threads: options.threads }) },
     data: options.data ?? null,
     createdAt: new Date().toISOString(),
     status: "running",
   };
 }
 
+/** Where it matters to the last bit whether a run goes on as it began; what only one side knows does not count. */
+function changes(before: Manifest, now: Manifest): Difference[] {
+  const of = ({ versions, machine: { cpu, threads } }: Manifest) => ({ ...versions, cpu, threads });
+  return differences(of(before), of(now)).filter((d) => d.before !== undefined && d.after !== undefined);
+}
+
+interface Settled {
+  readonly manifest: Manifest;
+  readonly resumed: boolean;
+  readonly changed: readonly Difference[];
+}
+
 /** Writes or checks `run.json`; the folder is locked by now. */
-function settleManifest(folder: string, options: RunOptions): { manifest: Manifest; resumed: boolean } {
+function settleManifest(folder: string, options: RunOptions): Settled {
   const wanted = newManifest(folder, options);
   const found = findManifest(folder);
   if (found !== undefined) refuseOtherRecipe(folder, found, wanted);
   const manifest: Manifest = found === undefined ? wanted : { ...found, status: "running" };
   makeFolder(join(folder, "checkpoints"));
+  for (const each of [folder, join(folder, "checkpoints")]) removeHalfWritten(each);
   writeManifest(folder, manifest);
-  return { manifest, resumed: found !== undefined };
+  return { manifest, resumed: found !== undefined, changed: found === undefined ? [] : changes(found, wanted) };
 }
 
 /**
@@ -107,17 +124,15 @@ export function openRun(folder: string, options: RunOptions): Run {
   makeFolder(folder);
   const lock = options.locked === true ? undefined : lockFolder(folder);
   try {
-    const { manifest, resumed } = settleManifest(folder, options);
-    return makeRun(folder, { manifest, resumed, options, release: () => lock?.release() });
+    const settled = settleManifest(folder, options);
+    return makeRun(folder, { ...settled, options, release: () => lock?.release() });
   } catch (error) {
     lock?.release();
     throw error;
   }
 }
 
-interface Opened {
-  readonly manifest: Manifest;
-  readonly resumed: boolean;
+interface Opened extends Settled {
   readonly options: RunOptions;
   readonly release: () => void;
 }
@@ -132,6 +147,7 @@ function makeRun(folder: string, opened: Opened): Run {
   return {
     folder,
     resumed: opened.resumed,
+    changed: opened.changed,
     get manifest() {
       return manifest;
     },

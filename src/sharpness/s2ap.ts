@@ -95,14 +95,17 @@ function climb(scores: Params, objective: Objective, options: Options, rng: Rng)
 function compute(scores: Params, objective: Objective, step: SearchStep, options: Options): StepGradient {
   const { first, shift } = climb(scores, objective, options, step.rng.at("s2ap"));
   const statistics = { first: "batch", perturbed: "update", running: "running" } as const;
-  const second = objective.evaluate({ scores: moved(scores, shift, options) }, statistics[options.statistics], {
-    recraft: options.recraft,
-  });
+  const worst = moved(scores, shift, options);
+  const second = objective.evaluate({ scores: worst }, statistics[options.statistics], { recraft: options.recraft });
   const decay = options.decayAt === "s+z" ? step.weightDecay : 0;
   const gradient =
     decay === 0
       ? second.scores
-      : mapParams(second.scores, (g, name) => ops.add(g, param(shift, name), { alpha: { float: decay } }));
+      : mapParams(second.scores, (g, name) => {
+          // Under `magnitudes` z is not what the scores moved by.
+          const by = ops.sub(param(worst, name), param(scores, name));
+          return ops.add(g, by, { alpha: { float: decay } });
+        });
   const sharpness = { sharpnessGap: second.loss - first.loss };
   const log = step.detailed ? { ...sharpness, ...diagnose(first, second) } : sharpness;
   return { loss: first.loss, scores: gradient, rest: second.rest, log };

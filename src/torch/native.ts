@@ -51,7 +51,7 @@ function load(): Native {
     return createRequire(import.meta.url)(addonPath) as Native;
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
-    throw new S2apError(`s2ap: expected the native addon, got: ${cause}. Run scripts/bootstrap to build it`, {
+    throw new S2apError(`native addon: expected it to load, got: ${cause}. Run scripts/bootstrap to build it`, {
       code: "native/missing",
       cause: error,
     });

@@ -31,13 +31,18 @@ export function loadGroups<Meta>(path: string): Saved<Meta> {
       code: "data/checkpoint",
     });
   }
+  return { groups: grouped(tensors), meta: JSON.parse(metadata.meta) as Meta };
+}
+
+/** The groups of a checkpoint from its flat tensors. */
+export function grouped(tensors: Params): Map<string, Map<string, Tensor>> {
   const groups = new Map<string, Map<string, Tensor>>();
   for (const [key, tensor] of tensors) {
     const [group = "", ...rest] = key.split(SEPARATOR);
     const params = groups.get(group) ?? new Map<string, Tensor>();
     groups.set(group, params.set(rest.join(SEPARATOR), tensor));
   }
-  return { groups, meta: JSON.parse(metadata.meta) as Meta };
+  return groups;
 }
 
 const current = (run: Run) => run.path("checkpoints", "current.safetensors");

@@ -1,6 +1,6 @@
-export { loadGroups } from "./checkpoint.js";
+export { grouped, loadGroups } from "./checkpoint.js";
 export { type FinetuneOptions, finetune } from "./finetune.js";
-export { checkMemory, estimateMemory, type MemoryEstimate, type MemoryNeeds } from "./memory.js";
+export { assertFits, checkMemory, estimateMemory, type MemoryEstimate, type MemoryNeeds } from "./memory.js";
 export { type ObjectiveOptions, searchObjective } from "./objective.js";
 export { type History, type StageOptions, type StageProgress, StoppedError } from "./options.js";
 export { pretrain } from "./pretrain.js";

@@ -111,15 +111,26 @@ export function checkMemory(where: string, estimate: MemoryEstimate, available =
 }
 
 /** Parameter-sized sets at work in a step, and those that a checkpoint copies on its way to the disk. */
-export interface Copies {
+interface Copies {
   readonly step: number;
   readonly checkpoint: number;
 }
 
-/** The check that a stage makes before it begins. */
-export function assertFits(stage: Stage, model: Model, options: StageOptions, at: Copies): void {
-  const { train, precision, loss, run } = options;
-  const copies = at.step + (run ? at.checkpoint : 0);
+/** Trained, masked or decayed, gradients, momentum and the best epoch's. */
+const WEIGHTS: Copies = { step: 5, checkpoint: 3 };
+/** Scores, parameters, masks, momentum and the best epoch's two; masks, weights, gradients and shift at s and s + z. */
+const SCORES: Copies = { step: 13, checkpoint: 6 };
+const COPIES: Readonly<Record<Stage, Copies>> = { pretrain: WEIGHTS, search: SCORES, finetune: WEIGHTS };
+
+/** The check that a stage makes before it begins; `saves`: it writes checkpoints, default where it has a run. */
+export function assertFits(
+  stage: Stage,
+  model: Model,
+  options: StageOptions,
+  { saves = options.run !== undefined }: { readonly saves?: boolean } = {},
+): void {
+  const { train, precision, loss } = options;
+  const copies = COPIES[stage].step + (saves ? COPIES[stage].checkpoint : 0);
   const batchSize = Math.min(train.batchSize, train.length);
   checkMemory(stage, estimateMemory(model, { batchSize, precision, loss, copies }), options.availableMemory);
 }

@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import type { ModelState, Params } from "../nn/index.js";
 import type { Run, Stage } from "../run/index.js";
-import { loadGroups, removeCheckpoints, resultPath, saveGroups } from "./checkpoint.js";
+import { DataError } from "../util/index.js";
+import { loadGroups, removeCheckpoints, resultPath, type Saved, saveGroups } from "./checkpoint.js";
 import type { History } from "./options.js";
 
 export interface StageResult extends ModelState {
@@ -27,11 +28,20 @@ export function rewind(run: Run): void {
   if (end === undefined) run.append({ type: "run", name: run.manifest.name, seed: run.manifest.seed });
 }
 
+function readResult(path: string): Saved<ResultMeta> {
+  try {
+    return loadGroups<ResultMeta>(path);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    throw new DataError(`${error.message}; remove it to do the stage again`, { code: error.code, cause: error });
+  }
+}
+
 /** A finished stage's result. */
 export function loadResult(run: Run, stage: Stage): StageResult | undefined {
   const path = resultPath(run, stage);
   if (!existsSync(path)) return undefined;
-  const { groups, meta } = loadGroups<ResultMeta>(path);
+  const { groups, meta } = readResult(path);
   const group = (name: string) => groups.get(name) ?? new Map();
   settled.set(run, meta.eventsBytes);
   return { params: group("params"), buffers: group("buffers"), masks: groups.get("masks"), history: meta.history };

@@ -14,7 +14,7 @@ import { keep, noGrad, scope, type Tensor } from "../torch/index.js";
 import { rng, UsageError } from "../util/index.js";
 import { assertFinite } from "./finite.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
-import { assertFits, type Copies } from "./memory.js";
+import { assertFits } from "./memory.js";
 import { searchObjective } from "./objective.js";
 import type { History, StageOptions } from "./options.js";
 import { loadResult, saveResult } from "./result.js";
@@ -35,9 +35,6 @@ export interface Searched {
   readonly masks: Masks;
   readonly history: History;
 }
-
-/** Scores, parameters, masks, momentum and the best epoch's two; masks, weights, gradients and shift at s and s + z. */
-const COPIES: Copies = { step: 13, checkpoint: 6 };
 
 /** Scores are called so among what the optimiser sees, beside batch norm's parameters. */
 const scoreKey = (name: string) => `scores.${name}`;
@@ -155,7 +152,7 @@ export async function search(model: Model, options: SearchOptions): Promise<Sear
   const found = run && loadResult(run, "search");
   if (found?.masks) return { model: withState(model, found), masks: found.masks, history: found.history };
   const seed = options.seed ?? run?.manifest.seed ?? 0;
-  if (options.epochs > 0) assertFits("search", model, options, COPIES);
+  if (options.epochs > 0) assertFits("search", model, options);
   const state = method.init(model, rng(seed, "search"));
   const searcher = searcherOf(model, state, options);
   disposeParams(state.scores);

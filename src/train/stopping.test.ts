@@ -1,5 +1,5 @@
 // Stopping when asked, and stopping because there is no way on.
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -12,7 +12,7 @@ import { hydra } from "../pruning/index.js";
 import { openRun, readEvents, withoutTimes } from "../run/index.js";
 import { s2ap } from "../sharpness/index.js";
 import { liveTensors } from "../torch/index.js";
-import { rng, type S2apError } from "../util/index.js";
+import { DataError, rng, type S2apError } from "../util/index.js";
 import { finetune, pretrain, type StageOptions, StoppedError, search } from "./index.js";
 
 const base = mkdtempSync(join(tmpdir(), "s2ap-stopping-"));
@@ -131,6 +131,23 @@ describe("numbers that are none", () => {
     // From there, the same call comes to the same place.
     await expect(attempt()).rejects.toThrow(failure?.message);
   });
+});
+
+test("a damaged result of a finished stage is refused with the cure, which leads to the same bits", async () => {
+  const folder = join(base, "damaged");
+  const whole = await stages(folder);
+  const path = join(folder, "checkpoints", "search.safetensors");
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 5] = (bytes.at(-5) as number) ^ 1;
+  writeFileSync(path, bytes);
+  const failure = await stages(folder).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(DataError);
+  expect(failure).toMatchObject({
+    code: "data/checksum",
+    message: expect.stringMatching(/search\.safetensors: expected SHA-256 .* remove it to do the stage again$/),
+  });
+  rmSync(path);
+  expect((await stages(folder)).result).toEqual(whole.result);
 });
 
 test("two writers of one folder are refused", async () => {

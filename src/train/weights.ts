@@ -7,12 +7,9 @@ import { grad, noGrad, ops, scope, type Tensor } from "../torch/index.js";
 import { assertFinite } from "./finite.js";
 import { asLeaves, shareCorrect } from "./leaves.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
-import { assertFits, type Copies } from "./memory.js";
+import { assertFits } from "./memory.js";
 import type { StageOptions } from "./options.js";
 import { loadResult, saveResult } from "./result.js";
-
-/** Trained, masked or decayed, gradients, momentum and the best epoch's. */
-const COPIES: Copies = { step: 5, checkpoint: 3 };
 
 export interface TrainWeightsOptions extends StageOptions {
   readonly stage: Exclude<Stage, "search">;
@@ -91,7 +88,7 @@ export async function trainWeights(model: Model, options: TrainWeightsOptions): 
   const { run, stage, masks } = options;
   const found = run && loadResult(run, stage);
   if (found) return withState(model, found);
-  assertFits(stage, model, options, COPIES);
+  assertFits(stage, model, options);
   const trainee = traineeOf(model, options);
   const history = await runLoop(trainee, options);
   const state = { params: sealed(chosen(trainee, "params"), masks), buffers: cloneParams(chosen(trainee, "buffers")) };

@@ -5,6 +5,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -95,6 +96,13 @@ export function writeFileAtomic(path: string, data: string | Uint8Array | readon
   } catch (error) {
     removeQuietly(temporary);
     throw diskError(path, error);
+  }
+}
+
+/** Removes what a writer that was killed left beside its files; nobody else may be writing into the folder. */
+export function removeHalfWritten(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (/^\..+\.\d+-[0-9a-f]{8}\.tmp$/.test(name)) removeQuietly(join(folder, name));
   }
 }
 

@@ -11,10 +11,11 @@ export {
   UsageError,
   UseAfterFreeError,
 } from "./errors.js";
-export { diskError, makeFolder, sha256, writeAll, writeFileAtomic } from "./files.js";
+export { diskError, makeFolder, removeHalfWritten, sha256, writeAll, writeFileAtomic } from "./files.js";
 export { wilson } from "./interval.js";
 export { listNames, nearest, unknownName } from "./nearest.js";
 export { type Checked, checkOptions, expectation, type Problem, parseOptions, pathText } from "./options.js";
 export { type Ratio, ratio } from "./ratio.js";
 export { type AnyEntry, type Entry, entry, type Registry, registry } from "./registry.js";
 export { type Rng, rng } from "./rng.js";
+export { packageVersion } from "./version.js";

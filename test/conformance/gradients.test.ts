@@ -195,9 +195,12 @@ describe.each(hosts.map((method) => ({ label: method.name, method })))("switches
     });
   });
 
-  test("decayAt (D4) adds exactly weightDecay z", () => {
+  test.each(["scores", "magnitudes"] as const)("decayAt (D4) adds exactly weightDecay z, z being on %s", (perturb) => {
     scope(() => {
-      const [at, beyond] = [step({}, { weightDecay: 0.5 }), step({ decayAt: "s+z" }, { weightDecay: 0.5 })];
+      const [at, beyond] = [
+        step({ perturb }, { weightDecay: 0.5 }),
+        step({ perturb, decayAt: "s+z" }, { weightDecay: 0.5 }),
+      ];
       for (const [name, z] of last(at.asked)) {
         const added = ops.sub(param(beyond.found.scores, name), param(at.found.scores, name));
         const error = ops.amax(ops.abs(ops.sub(added, ops.mul(z, 0.5)))).item();

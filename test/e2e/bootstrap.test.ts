@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -155,4 +165,27 @@ test("the s2ap program says to run it where nothing is built", () => {
     `s2ap: expected a finished build, found no dist/cli/main.js and no build/Release/s2ap.node; run ${join(tree, "scripts/bootstrap")}\n`,
   );
   expect(status).toBe(1);
+});
+
+test("and where libtorch is gone, whatever the command", () => {
+  const tree = folder("tree");
+  for (const name of ["bin", "dist"]) cpSync(join(root, name), join(tree, name), { recursive: true });
+  cpSync(join(root, "package.json"), join(tree, "package.json"));
+  symlinkSync(join(root, "node_modules"), join(tree, "node_modules"));
+  mkdirSync(join(tree, "build/Release"), { recursive: true });
+  // The same addon, looking for a library of another name.
+  const addon = readFileSync(join(root, "build/Release/s2ap.node"), "latin1").replaceAll(
+    "libtorch_cpu",
+    "libtorch_non",
+  );
+  writeFileSync(join(tree, "build/Release/s2ap.node"), addon, "latin1");
+  for (const command of [["list"], ["run", "any.yaml"], ["eval", "any"]]) {
+    const { status, stderr } = spawnSync(process.execPath, [join(tree, "bin/s2ap.js"), ...command], {
+      encoding: "utf8",
+    });
+    expect(stderr).toMatch(
+      /^s2ap: native addon: expected it to load, got: libtorch_non\.so[^\n]*\. Run scripts\/bootstrap to build it\n$/,
+    );
+    expect(status).toBe(1);
+  }
 });

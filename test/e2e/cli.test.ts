@@ -1,9 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { encodeSafetensors } from "../../src/nn/checkpoint/safetensors.js";
 import { lockFolder, readEvents, readManifest } from "../../src/run/index.js";
+import { writeFileAtomic } from "../../src/util/index.js";
 
 const bin = resolve("bin/s2ap.js");
 const env = { ...process.env, OMP_NUM_THREADS: "1", NO_COLOR: "1" };
@@ -142,6 +144,41 @@ describe("s2ap run", () => {
   });
 });
 
+describe("a terminal", () => {
+  const there = spawnSync("script", ["--version"]).status === 0;
+
+  /** Output of a command line on a pseudo-terminal of 120 columns. */
+  function onTerminal(variables: Readonly<Record<string, string>>, ...argv: readonly string[]): string {
+    const command = `stty cols 120; ${process.execPath} ${bin} ${argv.join(" ")}`;
+    const { NO_COLOR: _, ...colourful } = env;
+    const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
+      cwd: folder,
+      encoding: "utf8",
+      env: { ...colourful, TERM: "xterm", ...variables },
+    });
+    return stdout;
+  }
+
+  test.skipIf(!there)("shows a live line: loss, robust accuracy, images a second", () => {
+    const shown = onTerminal({}, "run", "small.yaml", "--out", "watched", "--only", "pretrain");
+    expect(shown).toMatch(
+      /\rpretrain 1\/2 {2}\[[= ]{16}\] \d+ % {2}loss [\d.]+ {2}robust [\d.]+ % {2}[\d,]+ images\/s/,
+    );
+    expect(shown).toMatch(/pretrain: done, 2 epochs, last loss/);
+  });
+
+  test.skipIf(!there)("is coloured, and with NO_COLOR is not", () => {
+    wholeRun();
+    cpSync(join(folder, "whole"), join(folder, "spoilt"), { recursive: true });
+    writeFileSync(join(folder, "spoilt", "results.json"), "{");
+    const warning = "warning: spoilt/results.json cannot be read: it is no JSON.";
+    expect(onTerminal({}, "report", "spoilt")).toContain(`\x1b[33m${warning}\x1b[39m`);
+    const plain = onTerminal({ NO_COLOR: "1" }, "report", "spoilt");
+    expect(plain).toContain(warning);
+    expect(plain).not.toContain("\x1b");
+  });
+});
+
 describe("s2ap eval", () => {
   test("attacks a run with its own recipe's data and threat", () => {
     wholeRun();
@@ -165,6 +202,30 @@ describe("s2ap eval", () => {
     expect(found.results[1].robustAccuracy).toBeLessThanOrEqual(found.results[0].robustAccuracy);
     const eps8 = s2ap("eval", "whole", "--attack", "pgd", "--eps", "8");
     expect([eps8.status, eps8.stderr]).toEqual([2, expect.stringContaining('8 of 255 levels is written "8/255"')]);
+  });
+
+  test("attacks other people's safetensors, described in JSON", () => {
+    const ops = [{ op: "flatten" }, { op: "linear", name: "fc", in: 3 * 8 * 8, out: 2 }];
+    writeFileSync(join(folder, "arch.json"), JSON.stringify({ input: [3, 8, 8], classes: 2, ops }));
+    const weight = Float32Array.from({ length: 2 * 192 }, (_, i) => Math.sin(i));
+    const tensors = new Map([
+      ["fc.weight", { dtype: "float32", shape: [2, 192], data: new Uint8Array(weight.buffer) }],
+      ["fc.bias", { dtype: "float32", shape: [2], data: new Uint8Array(8) }],
+    ] as const);
+    writeFileAtomic(join(folder, "other.safetensors"), encodeSafetensors({ tensors }));
+    const data = "{ name: synthetic, size: 8, numClasses: 2, testExamples: 16 }";
+    const argv = ["eval", "other.safetensors", "--arch", "arch.json", "--data", data, "--eps", "4/255", "--json"];
+    const { status, stdout } = s2ap(...argv, "--attack", "clean", "--attack", "fgsm", "--attack", "pgd");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).results).toMatchObject([
+      { attack: "clean", examples: 16 },
+      { attack: "fgsm", eps: "4/255" },
+      { attack: "pgd-10", eps: "4/255" },
+    ]);
+    expect(s2ap("eval", "other.safetensors", "--data", data)).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining("name one with --arch FILE.json"),
+    });
   });
 
   test("what is missing or odd is told in words", () => {

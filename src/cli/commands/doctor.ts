@@ -1,5 +1,7 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { delimiter, join } from "node:path";
+import { packageVersion } from "../../util/index.js";
 import { toFailure } from "../failure.js";
 import { table } from "../format.js";
 import type { TorchFacts } from "../jobs/doctor.js";
@@ -53,17 +55,27 @@ function gigabytes(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GB`;
 }
 
+/** What scripts/bootstrap builds the addon with; an addon that is built does not need them. */
+function buildTools(path = process.env.PATH ?? ""): Finding {
+  const folders = path.split(delimiter);
+  const missing = ["cmake", "ninja", "c++"].filter((tool) => !folders.some((folder) => existsSync(join(folder, tool))));
+  if (missing.length === 0) return { what: "build tools", state: "ok", found: "cmake, ninja, c++" };
+  return { what: "build tools", state: "warning", found: `no ${missing.join(", ")}`, cure: "run scripts/bootstrap" };
+}
+
 export function machineFindings(): Finding[] {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const recent = major > 20 || (major === 20 && minor >= 19);
   const free = freemem();
   return [
+    { what: "s2ap", state: "ok", found: packageVersion() },
     {
       what: "Node",
       state: recent ? "ok" : "failed",
       found: process.versions.node,
       ...(recent ? {} : { cure: "install Node 20.19 or later" }),
     },
+    buildTools(),
     {
       what: "processor",
       state: "ok",

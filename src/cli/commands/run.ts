@@ -21,7 +21,10 @@ export function runCommand(cli: Cli) {
     .option("--tiny", "the same as --profile tiny")
     .option("--out <folder>", "where results go; default runs/ and the recipe's name")
     .addOption(new Option("--only <stage>", "do this stage only").choices(STAGES))
-    .option("--from <checkpoint>", "begin with this network: a safetensors file or a run folder")
+    .option(
+      "--from <checkpoint>",
+      "begin with this network: a run folder, the result of a stage in its checkpoints/, or safetensors",
+    )
     .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
     .option("--threads <n>", "threads of libtorch; default one a processor", positive)
     .action(async (path, { plugin = [], set = [], json, threads, maxTime, tiny, ...rest }) => {

@@ -1,0 +1,70 @@
+// What an evaluation says of a network: plain data, as a record on disk holds it. Accuracies are shares of all images,
+// clean mistakes included, in [0,1].
+
+/** A 95 % Wilson interval. */
+export type Interval = readonly [low: number, high: number];
+
+/** What became of one image. */
+export interface ImageRecord {
+  /** Position in the data set. */
+  readonly index: number;
+  readonly label: number;
+  /** Class predicted for the clean image. */
+  readonly clean: number;
+  /** Class predicted for the adversarial image; null where none was found. */
+  readonly adversarial: number | null;
+  /** The attack that broke it, `clean` where it is wrong as it is, `warm-start` where a parent's example did; null: stands. */
+  readonly brokenBy: string | null;
+  /** Restart or target of that attack, e.g. `target 3`; empty where there is one search only. */
+  readonly run: string;
+  /** Iteration or query at which it broke, 0 for the start; null where it did not, or the attack does not tell. */
+  readonly step: number | null;
+  /** Length of the change in the threat's norm; null where it did not break or is wrong as it is. */
+  readonly norm: number | null;
+}
+
+/** What one attack of the list left. */
+export interface AttackOutcome {
+  readonly attack: string;
+  /** Images that it was tried on, and that it broke. */
+  readonly tried: number;
+  readonly broken: number;
+  readonly robustAccuracy: number;
+  readonly interval: Interval;
+  readonly passes: { readonly forward: number; readonly backward: number };
+  readonly seconds: number;
+}
+
+/** Something a reader should know before believing the number. */
+export interface Check {
+  /** Stable name, e.g. `zero-gradient`. */
+  readonly code: string;
+  readonly severity: "warning" | "note";
+  /** One sentence for people. */
+  readonly message: string;
+  readonly values: Readonly<Record<string, number | string | readonly number[]>>;
+}
+
+/** A list of attacks under one threat, each on the images that those before it left standing. */
+export interface Robustness {
+  /** Name of the list: `aa-standard`, ... or `custom`. */
+  readonly preset: string;
+  readonly norm: string;
+  /** Radius exactly as written. */
+  readonly eps: string;
+  readonly seed: number;
+  readonly examples: number;
+  readonly cleanAccuracy: number;
+  readonly cleanInterval: Interval;
+  readonly robustAccuracy: number;
+  readonly interval: Interval;
+  /** Robust accuracy after each attack, by name in order; `clean` first. */
+  readonly after: Readonly<Record<string, number>>;
+  readonly attacks: readonly AttackOutcome[];
+  readonly images: readonly ImageRecord[];
+  readonly checks: readonly Check[];
+  /** Set where the evaluation ended early: what was asked, and what is known. */
+  readonly verdict?: { readonly question: string; readonly answer: boolean; readonly bound: number } | undefined;
+  readonly passes: { readonly forward: number; readonly backward: number };
+  readonly seconds: number;
+}
