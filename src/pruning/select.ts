@@ -1,11 +1,13 @@
 // Which entries of a layer are kept: those of largest magnitude. Selected, never sorted.
 import { ops, present, scope, type Tensor } from "../torch/index.js";
 
-const SAMPLE = 8192;
+const SAMPLE = 2048;
+/** Below this a selection costs less than a sample of it would save. */
+const FEW = 32_768;
 
 /** The k-th smallest (1-based) of a flat tensor. */
 function kthSmallest(flat: Tensor, k: number): number {
-  const bracket = flat.numel > 16 * SAMPLE ? bracketed(flat, k) : undefined;
+  const bracket = flat.numel > FEW ? bracketed(flat, k) : undefined;
   return bracket ?? present(ops.kthvalue(flat, k)[0], "kthvalue").item();
 }
 
@@ -43,8 +45,9 @@ export function keepLargest(magnitudes: Tensor, kept: number): Tensor {
   if (kept <= 0) return ops.zerosLike(magnitudes);
   return scope(() => {
     const threshold = kthSmallest(memoryOrder(magnitudes), n - kept + 1);
-    const mask = ops.to(ops.ge(magnitudes, { float: threshold }), magnitudes.dtype);
-    const surplus = ops.sum(mask, { dtype: "float64" }).item() - kept;
+    const reached = ops.ge(magnitudes, { float: threshold });
+    const mask = ops.to(reached, magnitudes.dtype);
+    const surplus = ops.countNonzero(reached).item() - kept;
     if (surplus > 0) dropFirstTies(mask, magnitudes, threshold, surplus);
     return mask;
   });
