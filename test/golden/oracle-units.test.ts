@@ -1,8 +1,9 @@
 // Values of single formulas: losses and their gradients with respect to the logits, with ties and extreme scales.
 import { expect, test } from "vitest";
+import { planeDisplacement } from "../../src/attacks/fab-projection.js";
 import { type AttackObjective, crossEntropy, dlr, dlrTargeted, margin } from "../../src/attacks/index.js";
 import { grad, ops, scope, type Tensor } from "../../src/torch/index.js";
-import { expectEachClose } from "../support/close.js";
+import { expectClose, expectEachClose } from "../support/close.js";
 import { forEachOracle, get, type OracleFolder, unitFiles } from "../support/oracles.js";
 
 const TOLERANCE = 1e-9;
@@ -12,13 +13,15 @@ const TIED = [3, 4, 5];
 /** What the folder has numbers of and s2ap has nothing to compare with; the test list names them. */
 const unknown: Readonly<Record<string, string>> = {
   l1proj: "the projection onto the L1 ball belongs to L1-APGD",
-  fabproj: "the projections onto a plane belong to FAB",
   eta: "the windows belong to Square",
   square_p: "the schedule belongs to Square",
   square_p_rescaled: "the schedule belongs to Square",
   apgd_checkpoints: "the checks belong to APGD",
   oscillation: "the step-halving test belongs to APGD",
 };
+
+/** Groups that are compared. */
+const compared = ["losses", "fabproj"];
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
@@ -69,6 +72,16 @@ function losses(folder: OracleFolder, tensors: Tensors, classes: string): void {
   gradient(name("dlr_targeted_grad"), targeted, logits, y, at("dlr_targeted_grad"));
 }
 
+/** The displacements from t to planes <w,v> = b. */
+function planes(folder: OracleFolder, tensors: Tensors, norm: "linf" | "l2" | "l1"): void {
+  const at = (name: string) => get(tensors, `fabproj.${name}`);
+  const found = scope(() => {
+    const gap = ops.sub(ops.sumDim(ops.mul(at("w"), at("t")), [1]), at("b"));
+    return planeDisplacement(norm, at("t"), at("w"), gap);
+  });
+  expectClose(`${folder.name}: fabproj.${norm}`, found, at(norm), TOLERANCE);
+}
+
 /** Names of all groups of numbers in the folder, from tensors and JSON. */
 function groups(folder: OracleFolder, tensors: Tensors): string[] {
   const stems = unitFiles(folder).map((file) => file.replace(/safetensors$/, "json"));
@@ -80,7 +93,9 @@ forEachOracle("units", (folder) => {
   const tensors = new Map(unitFiles(folder).flatMap((file) => [...folder.tensors(file)]));
   const sizes = [...tensors.keys()].flatMap((key) => /^losses\.(K\d+)\.logits$/.exec(key)?.[1] ?? []);
   test.each(sizes)("losses of %s classes", (classes) => losses(folder, tensors, classes));
-  for (const group of groups(folder, tensors).filter((name) => name !== "losses")) {
+  const planeNorms = (["linf", "l2", "l1"] as const).filter((norm) => tensors.has(`fabproj.${norm}`));
+  test.each(planeNorms)("displacements to a plane in %s", (norm) => planes(folder, tensors, norm));
+  for (const group of groups(folder, tensors).filter((name) => !compared.includes(name))) {
     test.skip(`${group}: ${unknown[group] ?? "nothing that s2ap has"}`);
   }
 });
