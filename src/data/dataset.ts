@@ -3,7 +3,7 @@ import type { Rng } from "../util/index.js";
 
 /** Where the bytes came from; `sha256` names the content, whatever the source. */
 export interface DataSource {
-  /** `cache`, `folder`, `archive`, `npm` or `generated`. */
+  /** `cache`, `folder`, `archive`, `npm`, `safetensors` or `generated`. */
   readonly kind: string;
   /** Path, package or parameters. */
   readonly location: string;
@@ -13,7 +13,7 @@ export interface DataSource {
 /** Labelled images, resident in memory as bytes. */
 export interface Dataset {
   readonly name: string;
-  /** uint8 [N,C,H,W]; a pixel is value / 255. */
+  /** uint8 [N,C,H,W], a pixel is value / 255; or, of sets that are only evaluated, float32 in [0,1]. */
   readonly images: Tensor;
   /** int64 [N]. */
   readonly labels: Tensor;

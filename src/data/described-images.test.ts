@@ -5,6 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { saveTensors } from "../nn/index.js";
 import { type DType, ops, type Tensor, tensor } from "../torch/index.js";
 import { describedImages } from "./described-images.js";
+import { split as cut } from "./loader.js";
 
 const folder = mkdtempSync(join(tmpdir(), "s2ap-images-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -27,6 +28,8 @@ test("bytes are divided by 255, floats are taken as they are", () => {
   expect(y.toNumbers()).toEqual([0, 2]);
   const floats = describedImages(file({ images: ops.div(ops.to(bytes, "float32"), 255), labels }), network);
   expect(floats.ordered(0, 2).x.toNumbers()).toEqual(x.toNumbers());
+  // A part of it, as evaluations take it, is divided no more than the whole.
+  expect(cut(floats.dataset, Int32Array.of(1)).ordered(0, 1).x.toNumbers()).toEqual(x.toNumbers().slice(4));
   expect(floats.ordered(1, 1).y.toNumbers()).toEqual([2]);
   expect(x.toNumbers()[1]).toBeCloseTo(0.2, 7);
 });

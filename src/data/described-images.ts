@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { loadTensors } from "../nn/index.js";
 import { type DType, keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
-import { DataError, diskError, expected, sha256, UsageError } from "../util/index.js";
-import type { Batch, Dataset, Split } from "./dataset.js";
+import { DataError, diskError, expected, sha256 } from "../util/index.js";
+import type { Dataset, Split } from "./dataset.js";
 import { split } from "./loader.js";
 
 /** What the network takes. */
@@ -65,25 +65,6 @@ function checkLabels(path: string, labels: Tensor, count: number, { numClasses }
   }
 }
 
-/** Floats are what the network gets: there is nothing to divide. */
-function floatSplit(bytes: Split): Split {
-  const { dataset, indices } = bytes;
-  return {
-    ...bytes,
-    batch() {
-      throw new UsageError("described images: expected to be evaluated, got a training step");
-    },
-    ordered(start, count): Batch {
-      const images = indices.slice(start, start + count);
-      return scope(() => {
-        const at = tensor(images);
-        const x = ops.contiguous(ops.indexSelect(dataset.images, 0, at), { memoryFormat: "channels_last" });
-        return { x, y: ops.indexSelect(dataset.labels, 0, at), size: images.length };
-      });
-    },
-  };
-}
-
 /** A test set from a file; DataError that names what was found where the images or labels cannot be right. */
 export function describedImages(path: string, options: DescribedImagesOptions): Split {
   const { tensors } = loadTensors(path);
@@ -109,8 +90,7 @@ export function describedImages(path: string, options: DescribedImagesOptions): 
     source: { kind: "safetensors", location: path, sha256: sha256(bytesOf(path)) },
   };
   const all = Int32Array.from({ length }, (_, i) => i);
-  const made = split(dataset, all, options.batchSize === undefined ? {} : { batchSize: options.batchSize });
-  return isBytes ? made : floatSplit(made);
+  return split(dataset, all, options.batchSize === undefined ? {} : { batchSize: options.batchSize });
 }
 
 function bytesOf(path: string): Uint8Array {

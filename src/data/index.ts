@@ -1,5 +1,6 @@
 export { type CifarOptions, cifar10 } from "./cifar.js";
 export type { Batch, DataSource, Dataset, Split, Splits } from "./dataset.js";
+export { type DescribedImagesOptions, describedImages } from "./described-images.js";
 export { cacheFolder, type OnProgress } from "./fetch.js";
 export { type SplitOptions, type SplitsOptions, split, splits } from "./loader.js";
 export { type DataContext, datasets } from "./registry.js";

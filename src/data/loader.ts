@@ -25,7 +25,8 @@ function gather(dataset: Dataset, images: Int32Array, variants: Uint8Array | und
     const bytes = ops.indexSelect(dataset.images, 0, at);
     const x = variants === undefined ? toChannelsLast(bytes) : cropAndFlip(bytes, variants);
     // A true division, as everyone's ToTensor does: the product with 1/255 has other last bits.
-    return { x: ops.div(x, 255), y: ops.indexSelect(dataset.labels, 0, at), size: images.length };
+    const pixels = dataset.images.dtype === "uint8" ? ops.div(x, 255) : x;
+    return { x: pixels, y: ops.indexSelect(dataset.labels, 0, at), size: images.length };
   });
 }
 
