@@ -8,9 +8,11 @@ import {
   linear,
   type ModelState,
   mapParams,
+  widen,
 } from "../nn/index.js";
 import { keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { DataError, expected, parseOptions } from "../util/index.js";
+import { shortcutsOf } from "./described-shortcuts.js";
 import type { Model } from "./model.js";
 
 const channels = z.array(z.number()).min(1);
@@ -38,7 +40,7 @@ const operation = z.discriminatedUnion("op", [
   z.strictObject({ op: z.literal("load"), id: z.string() }),
   z.strictObject({ op: z.literal("add"), id: z.string() }),
 ]);
-type Operation = z.output<typeof operation>;
+export type Operation = z.output<typeof operation>;
 
 /** An architecture description: `input` [C,H,W], `classes`, and `ops` run in order on a current tensor. */
 export const descriptionSchema = z.strictObject({
@@ -50,28 +52,37 @@ export const descriptionSchema = z.strictObject({
 
 type Run = (state: ModelState, x: Tensor, mode: BatchNormMode, stored: Map<string, Tensor>) => Tensor;
 
-function normalise(mean: readonly number[], std: readonly number[]): Run {
-  return (_state, x) => {
-    const shape = [1, mean.length, 1, 1];
-    const constant = (values: readonly number[]) => ops.to(tensor(values, shape, { dtype: "float64" }), x.dtype);
-    return ops.div(ops.sub(x, constant(mean)), constant(std));
-  };
+type FloatType = "float32" | "float64";
+
+function normalise(mean: readonly number[], std: readonly number[], dtype: FloatType): Run {
+  const constant = (values: readonly number[]) =>
+    keep(
+      scope(() => ops.to(tensor(values, [1, values.length, 1, 1], { dtype: "float64" }), dtype)),
+      { forever: true },
+    );
+  const [shift, scale] = [constant(mean), constant(std)];
+  return (_state, x) => ops.div_(ops.sub(x, ops.to(shift, x.dtype)), ops.to(scale, x.dtype));
 }
 
-function compile(step: Operation): Run {
+/** Whether an operation's result is a new tensor that nothing else reads, its own gradient included. */
+const isFresh = (step: Operation | undefined) =>
+  step?.op === "conv2d" || step?.op === "batchnorm2d" || step?.op === "linear";
+
+function compile(step: Operation, previous: Operation | undefined, dtype: FloatType): Run {
+  const fresh = isFresh(previous);
   switch (step.op) {
     case "normalize":
-      return normalise(step.mean, step.std);
+      return normalise(step.mean, step.std, dtype);
     case "conv2d":
       return (state, x) => conv2d(state, step.name, x, { stride: step.stride, padding: step.padding });
     case "batchnorm2d":
       return (state, x, mode) => batchNorm(state, step.name, x, mode, { eps: step.eps });
     case "relu":
-      return (_state, x) => ops.relu(x);
+      return fresh || previous?.op === "add" ? (_state, x) => ops.relu_(x) : (_state, x) => ops.relu(x);
     case "maxpool2d":
       return (_state, x) => ops.maxPool2d(x, step.kernel, { stride: [step.stride, step.stride] });
     case "avgpool_global":
-      return (_state, x) => ops.meanDim(x, [2, 3]);
+      return (state, x) => ops.meanDim(widen(state, x), [2, 3]);
     case "flatten":
       return (_state, x) => ops.flatten(x, { startDim: 1 });
     case "linear":
@@ -83,8 +94,10 @@ function compile(step: Operation): Run {
       };
     case "load":
       return (_state, _x, _mode, stored) => recall(stored, step.id);
-    case "add":
-      return (_state, x, _mode, stored) => ops.add(x, recall(stored, step.id));
+    case "add": {
+      const add = fresh ? ops.add_ : ops.add;
+      return (_state, x, _mode, stored) => add(x, recall(stored, step.id));
+    }
   }
 }
 
@@ -132,7 +145,7 @@ export function describedModel(
       { code: "data/architecture" },
     );
   }
-  const runs = parsed.ops.map(compile);
+  const runs = parsed.ops.map((step, i) => compile(step, parsed.ops[i - 1], dtype));
   const select = (keys: readonly string[]) =>
     keep(
       scope(() =>
@@ -149,6 +162,7 @@ export function describedModel(
     prunable: names.prunable,
     inputShape: parsed.input,
     numClasses: parsed.classes,
+    shortcuts: shortcutsOf(parsed.ops),
     forward(state, x, { batchNorm: mode }) {
       const stored = new Map<string, Tensor>();
       return runs.reduce((current, run) => run(state, current, mode, stored), x);

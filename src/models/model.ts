@@ -7,6 +7,17 @@ export interface ModelSpec {
   readonly [option: string]: unknown;
 }
 
+/** What may be changed in a network that is only evaluated, as facts about its shape; layers by name. */
+export interface Shortcuts {
+  /** Convolutions whose output one batch norm alone reads: that norm can be folded into them. */
+  readonly norms: ReadonlyMap<string, { readonly name: string; readonly eps: number }>;
+  /**
+   * Convolutions whose output goes through their norm and a ReLU (perhaps max-pooling too) to one other convolution and
+   * nowhere else: channels between the two may be left out.
+   */
+  readonly hidden: ReadonlyMap<string, string>;
+}
+
 /** A network: a state, and a pure function of it. No layer knows of masks: a pruned network is other parameters. */
 export interface Model extends ModelState {
   readonly spec: ModelSpec;
@@ -15,6 +26,8 @@ export interface Model extends ModelState {
   /** [C,H,W] of one image in [0,1]. */
   readonly inputShape: readonly [number, number, number];
   readonly numClasses: number;
+  /** Known of built-in and described networks; without it, a network is evaluated as it is. */
+  readonly shortcuts?: Shortcuts | undefined;
   /** x [N,C,H,W] in [0,1] -> logits [N,K]; writes `state.buffers` only with `batchNorm: "update"`. */
   forward(state: ModelState, x: Tensor, options: { readonly batchNorm: BatchNormMode }): Tensor;
 }

@@ -9,10 +9,11 @@ import {
   defaultInit,
   linear,
   type ModelState,
+  widen,
 } from "../nn/index.js";
 import { ops, scope, type Tensor } from "../torch/index.js";
 import { parseOptions, rng } from "../util/index.js";
-import type { Model } from "./model.js";
+import type { Model, Shortcuts } from "./model.js";
 
 export const resnetOptions = z.strictObject({
   numClasses: z.int().min(2).default(10).describe("default 10"),
@@ -78,6 +79,18 @@ function initialise(blocks: readonly Block[], width: number, numClasses: number,
   return { params, buffers };
 }
 
+function shortcutsOf(blocks: readonly Block[]): Shortcuts {
+  const pairs = blocks.flatMap((block) => [
+    [`${block.name}.conv1`, `${block.name}.bn1`],
+    [`${block.name}.conv2`, `${block.name}.bn2`],
+    ...(hasShortcut(block) ? [[`${block.name}.shortcut.0`, `${block.name}.shortcut.1`]] : []),
+  ]) as [string, string][];
+  return {
+    norms: new Map([["conv1", "bn1"] as const, ...pairs].map(([conv, name]) => [conv, { name, eps: 1e-5 }])),
+    hidden: new Map(blocks.map(({ name }) => [`${name}.conv1`, `${name}.conv2`])),
+  };
+}
+
 function resnet(arch: string, depths: readonly number[], options: ResnetOptions): Model {
   const { seed = 0, ...rest } = options;
   const { numClasses, width, imageSize } = parseOptions(arch, resnetOptions, rest);
@@ -89,6 +102,7 @@ function resnet(arch: string, depths: readonly number[], options: ResnetOptions)
     prunable: [...state.params.keys()].filter((name) => (state.params.get(name)?.shape.length ?? 0) > 1),
     inputShape: [3, imageSize, imageSize],
     numClasses,
+    shortcuts: shortcutsOf(blocks),
     forward(at, images, { batchNorm: mode }) {
       let h = ops.relu_(batchNorm(at, "bn1", conv2d(at, "conv1", images, { padding: 1 }), mode));
       for (const block of blocks) {
@@ -96,7 +110,7 @@ function resnet(arch: string, depths: readonly number[], options: ResnetOptions)
         // Between passes only what the graph itself holds stays alive.
         h = scope(() => runBlock(at, block, x, mode));
       }
-      return linear(at, "linear", ops.flatten(ops.adaptiveAvgPool2d(h, [1, 1]), { startDim: 1 }));
+      return linear(at, "linear", ops.flatten(ops.adaptiveAvgPool2d(widen(at, h), [1, 1]), { startDim: 1 }));
     },
   };
 }

@@ -1,5 +1,6 @@
 // Layers as functions: a name says which tensors of the state they use.
 import { noGrad, ops, type Tensor } from "../torch/index.js";
+import { expected, UsageError } from "../util/index.js";
 import { type ModelState, param } from "./params.js";
 
 /**
@@ -18,10 +19,21 @@ export function conv2d(
   const { stride = 1, padding = 0 } = options;
   const weight = param(state.params, `${name}.weight`);
   const bias = state.params.get(`${name}.bias`);
+  const input = inPrecisionOf(weight, state, x);
   if (stride > 1 && padding === 0 && isNarrowPoint(weight)) {
-    return ops.conv2d(everyNth(x, stride), weight, { bias });
+    return ops.conv2d(everyNth(input, stride), weight, { bias });
   }
-  return ops.conv2d(x, weight, { bias, stride, padding });
+  return ops.conv2d(input, weight, { bias, stride, padding });
+}
+
+/** Outside of folded states a difference of precision is autocast's business, or a mistake that libtorch refuses. */
+function inPrecisionOf(weight: Tensor, state: ModelState, x: Tensor): Tensor {
+  return state.folded === undefined || x.dtype === weight.dtype ? x : ops.to(x, weight.dtype);
+}
+
+/** In a folded state, bfloat16 ends here: a mean over many pixels has more digits than they have. */
+export function widen(state: ModelState, x: Tensor): Tensor {
+  return state.folded !== undefined && x.dtype === "bfloat16" ? ops.to(x, "float32") : x;
 }
 
 /**
@@ -39,12 +51,14 @@ function everyNth(x: Tensor, stride: number): Tensor {
 
 /** x [N,in] -> [N,out]. */
 export function linear(state: ModelState, name: string, x: Tensor): Tensor {
-  return ops.linear(x, param(state.params, `${name}.weight`), { bias: state.params.get(`${name}.bias`) });
+  const weight = param(state.params, `${name}.weight`);
+  return ops.linear(inPrecisionOf(weight, state, x), weight, { bias: state.params.get(`${name}.bias`) });
 }
 
 /**
  * x [N,C,H,W] -> same shape. `name.weight` and `name.bias` are optional (non-affine); only `update` writes
- * `name.running_mean`, `name.running_var` (momentum 0.1, unbiased variance) and `name.num_batches_tracked`.
+ * `name.running_mean`, `name.running_var` (momentum 0.1, unbiased variance) and `name.num_batches_tracked`. Where the
+ * state says that the convolution before contains it, x is returned as it is.
  */
 export function batchNorm(
   state: ModelState,
@@ -53,6 +67,10 @@ export function batchNorm(
   mode: BatchNormMode,
   options: { readonly eps?: number } = {},
 ): Tensor {
+  if (state.folded?.has(name)) {
+    if (mode === "running") return x;
+    throw new UsageError(expected("batchNorm", `running statistics where '${name}' is folded`, mode));
+  }
   const useRunning = mode !== "batch";
   const mean = useRunning ? param(state.buffers, `${name}.running_mean`) : undefined;
   const variance = useRunning ? param(state.buffers, `${name}.running_var`) : undefined;

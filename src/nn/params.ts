@@ -8,6 +8,11 @@ export type Params = ReadonlyMap<string, Tensor>;
 export interface ModelState {
   readonly params: Params;
   readonly buffers: Params;
+  /**
+   * Only in states made for passes that train nothing: the batch norms that the convolutions before them contain. Each
+   * layer of such a state computes in its own weight's precision.
+   */
+  readonly folded?: ReadonlySet<string> | undefined;
 }
 
 /** The tensor of that name, or an error that lists what there is. */
