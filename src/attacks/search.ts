@@ -26,6 +26,8 @@ export interface SearchContext extends SearchImages {
   /** The network that is searched: perhaps a faster form of the one that decides what is broken. */
   readonly victim: Victim;
   readonly rng: Rng;
+  /** Whether broken images leave, so that those which are left are to be searched on; set by `runSearch`. Default true. */
+  readonly leave?: boolean;
 }
 
 /** Where a search stands: tensors by name, all with the images as first dimension. */
@@ -136,7 +138,8 @@ class Loop {
   context: SearchContext;
   rows: Int32Array;
 
-  constructor(search: AttackSearch, threat: Threat, context: SearchContext, options: AttackSearchOptions) {
+  constructor(search: AttackSearch, threat: Threat, images: SearchContext, options: AttackSearchOptions) {
+    const context = { ...images, leave: options.leave ?? true };
     this.search = search;
     this.threat = threat;
     this.given = context;

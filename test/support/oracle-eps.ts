@@ -12,7 +12,7 @@ function epsIn(content: unknown, norm: string): string | undefined {
 }
 
 /** The radius of a folder's attacks in a norm, as an exact expression, from the first of its files that says it. */
-export function epsOf(folder: OracleFolder, norm: "Linf" | "L2"): string {
+export function epsOf(folder: OracleFolder, norm: "Linf" | "L2" | "L1"): string {
   for (const file of folder.files) {
     const eps = file.endsWith(".json") ? epsIn(folder.json(file), norm) : undefined;
     if (eps !== undefined) return eps;
