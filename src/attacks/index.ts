@@ -1,6 +1,7 @@
 export { type Accuracy, type AccuracyOptions, accuracy, predict } from "./accuracy.js";
 export { type Attack, attack, inputGradient, type PerturbOptions, type Start, type Victim } from "./attack.js";
 export { type FabSearchOptions, type FabState, fabSearch } from "./fab.js";
+export { fab, fabT } from "./fab-attacks.js";
 export { fgsm } from "./fgsm.js";
 export { type AttackObjective, crossEntropy, dlr, dlrTargeted, klFrom, margin } from "./objectives.js";
 export { pgd } from "./pgd.js";

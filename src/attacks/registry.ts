@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { entry, registry } from "../util/index.js";
 import type { Attack } from "./attack.js";
+import { fab, fabOptions, fabT, fabTOptions } from "./fab-attacks.js";
 import { fgsm } from "./fgsm.js";
 import { pgd, pgdOptions } from "./pgd.js";
 import type { Threat } from "./threat.js";
@@ -20,5 +21,15 @@ export const attacks = registry("attack", {
     summary: "projected gradient descent with restarts (Madry et al. 2018)",
     options: pgdOptions,
     create: (options, { threat }: AttackContext): Attack => pgd(threat, options),
+  }),
+  fab: entry({
+    summary: "fast adaptive boundary attack, minimum-norm, towards the nearest class (Croce and Hein 2020)",
+    options: fabOptions,
+    create: (options, { threat }: AttackContext): Attack => fab(threat, options),
+  }),
+  "fab-t": entry({
+    summary: "FAB towards the classes of rank 2, 3, ... one by one (Croce and Hein 2020)",
+    options: fabTOptions,
+    create: (options, { threat }: AttackContext): Attack => fabT(threat, options),
   }),
 });

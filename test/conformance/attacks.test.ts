@@ -6,8 +6,15 @@ import { liveTensors, noGrad, ops, scope, type Tensor, tensor } from "../../src/
 import { rng } from "../../src/util/index.js";
 import { bits, tinyData, trainedTiny } from "../support/tiny.js";
 
-/** Options that each attack is run with; `random` says that its answer depends on the key. */
-const variants: Readonly<Record<string, readonly { readonly options: object; readonly random: boolean }[]>> = {
+interface Variant {
+  /** Options that the attack is run with. */
+  readonly options: object;
+  /** Its answer depends on the key. */
+  readonly random: boolean;
+  /** It looks for the nearest point, and so does not go as far as the ball allows. */
+  readonly nearest?: boolean;
+}
+const variants: Readonly<Record<string, readonly Variant[]>> = {
   fgsm: [{ options: {}, random: false }],
   pgd: [
     { options: {}, random: true },
@@ -17,18 +24,22 @@ const variants: Readonly<Record<string, readonly { readonly options: object; rea
     { options: { steps: 3, restarts: 3 }, random: true },
     { options: { steps: 3, clipStart: false }, random: true },
   ],
+  fab: [{ options: { steps: 10 }, random: false, nearest: true }],
+  "fab-t": [{ options: { steps: 10, targets: 2 }, random: false, nearest: true }],
 };
 const threats = [linf({ eps: "8/255" }), linf({ eps: "0.3" }), l2({ eps: "0.5" }), l2({ eps: "2" })];
 
 interface Case {
   readonly label: string;
   readonly random: boolean;
+  readonly nearest: boolean;
   readonly make: (threat: (typeof threats)[number]) => Attack;
 }
 const cases: Case[] = Object.entries(variants).flatMap(([name, list]) =>
-  list.map(({ options, random }) => ({
+  list.map(({ options, random, nearest = false }) => ({
     label: `${name} ${JSON.stringify(options)}`,
     random,
+    nearest,
     make: (threat) => {
       const { options: schema, create } = attacks.get(name);
       return create(schema.parse(options) as never, { threat });
@@ -63,7 +74,7 @@ test("every attack has its rows", () => {
   expect(Object.keys(variants).sort()).toEqual(attacks.names().sort());
 });
 
-describe.each(table)("$label", ({ make, threat, random }) => {
+describe.each(table)("$label", ({ make, threat, random, nearest }) => {
   test("stays inside the ball and inside [0, 1]", () => {
     scope(() => {
       const found = make(threat).perturb(victim, hard, y, { rng: rng(1) });
@@ -75,15 +86,22 @@ describe.each(table)("$label", ({ make, threat, random }) => {
       const ord = threat.norm === "linf" ? Number.POSITIVE_INFINITY : 2;
       const longest = ops.amax(ops.vectorNorm(delta, { ord, dim: [1] })).item();
       expect(longest).toBeLessThanOrEqual(threat.eps * (1 + 1e-6) + 1e-7);
-      // It uses what it may use.
-      expect(longest).toBeGreaterThan(threat.eps / 2);
+      // It uses what it may use, and no more than it needs.
+      if (nearest) expect(longest).toBeGreaterThan(0);
+      else expect(longest).toBeGreaterThan(threat.eps / 2);
     });
   });
 
-  test("raises the loss of the images", () => {
+  test(nearest ? "moves the images that it breaks, and no others" : "raises the loss of the images", () => {
     scope(() => {
+      const found = perturbed(make(threat));
       const lossAt = (images: Tensor) => ops.mean(crossEntropy(victim.logits(images), y)).item();
-      expect(lossAt(perturbed(make(threat)))).toBeGreaterThan(1.5 * lossAt(x));
+      if (!nearest) return expect(lossAt(found)).toBeGreaterThan(1.5 * lossAt(x));
+      const moved = ops.amax(ops.flatten(ops.ne(found, x), { startDim: 1 }), { dim: [1] }).toNumbers();
+      const [clean, now, labels] = [predict(victim, x), predict(victim, found), y.toNumbers()];
+      for (const [i, label] of labels.entries()) {
+        if (clean[i] === label) expect(moved[i]).toBe(now[i] === label ? 0 : 1);
+      }
     });
   });
 
