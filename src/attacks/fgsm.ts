@@ -1,7 +1,7 @@
 import { ops } from "../torch/index.js";
 import { type Attack, attack, inputGradient, startPoint } from "./attack.js";
 import { crossEntropy } from "./objectives.js";
-import { steepest } from "./project.js";
+import { hasSteepest, steepest } from "./project.js";
 import type { Threat } from "./threat.js";
 
 /**
@@ -10,6 +10,7 @@ import type { Threat } from "./threat.js";
  * (Goodfellow, Shlens, Szegedy, ICLR 2015, arXiv 1412.6572).
  */
 export function fgsm(threat: Threat): Attack {
+  hasSteepest("fgsm", threat);
   return attack("fgsm", threat, (victim, x, y, options) => {
     const { objective = crossEntropy, start = "none" } = options;
     const begin = startPoint(threat, start, x, options);

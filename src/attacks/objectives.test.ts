@@ -2,7 +2,16 @@ import { describe, expect, test } from "vitest";
 import { finiteDifferences } from "../../test/support/finite-difference.js";
 import { grad, manualSeed, ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { rng } from "../util/index.js";
-import { type AttackObjective, crossEntropy, dlr, dlrTargeted, klFrom, margin } from "./objectives.js";
+import {
+  type AttackObjective,
+  crossEntropy,
+  dlr,
+  dlrNotes,
+  dlrTargeted,
+  dlrTargetedNotes,
+  klFrom,
+  margin,
+} from "./objectives.js";
 
 const [rows, classes] = [5, 6];
 
@@ -65,11 +74,53 @@ describe("the sign", () => {
   });
 });
 
-test.each([
-  ["dlr", dlr, 3],
-  ["dlr-targeted", dlrTargeted(tensor(BigInt64Array.of(1n))), 4],
-] as const)("%s refuses too few classes", (name, objective, least) => {
-  const few = ops.zeros([1, least - 1], { dtype: "float64" });
-  const wanted = `${name}: expected at least ${least} classes, got ${least - 1}`;
-  expect(() => objective(few, tensor(BigInt64Array.of(0n)))).toThrow(wanted);
+describe("few classes", () => {
+  const [labels, to] = [tensor(BigInt64Array.of(0n, 1n)), tensor(BigInt64Array.of(1n, 0n))];
+  const two = tensor(new Float64Array([3, 1, 5, 2]), [2, 2]);
+  const three = tensor(new Float64Array([3, 1, -1, 5, 2, 0]), [2, 3]);
+
+  test("two have the plain margin in place of a ratio", () => {
+    expect(dlr(two, labels).toNumbers()).toEqual([-2, 3]);
+    expect(dlrTargeted(to)(two, labels).toNumbers()).toEqual([-2, 3]);
+  });
+
+  test("three have the usual ratio, and z(1) - z(3) below the targeted one", () => {
+    const wanted = [-2 / 4, 3 / 5];
+    for (const objective of [dlr, dlrTargeted(to)]) {
+      for (const [i, value] of objective(three, labels).toNumbers().entries()) {
+        expect(value).toBeCloseTo(wanted[i] as number, 10);
+      }
+    }
+  });
+
+  test("are said in words, and enough of them are not", () => {
+    expect(dlrNotes(2)).toEqual(["the plain margin in place of DLR, which needs 3 classes and has 2"]);
+    expect(dlrTargetedNotes(2)).toEqual([
+      "the plain margin in place of the targeted DLR, which needs 4 classes and has 2",
+    ]);
+    expect(dlrTargetedNotes(3)).toEqual(["z(1) - z(3) below the targeted DLR, which needs 4 classes and has 3"]);
+    expect([dlrNotes(3), dlrTargetedNotes(4)]).toEqual([[], []]);
+  });
+});
+
+describe("shifting and scaling the logits", () => {
+  const draws = Array.from({ length: 20 }, (_, i) => rng(i, "scale"));
+  const amount = (key: ReturnType<typeof rng>, low: number, high: number) => {
+    manualSeed(key);
+    return ops.uniform_(ops.empty([rows, 1], { dtype: "float64" }), { low, to: high });
+  };
+
+  test.each([
+    ["dlr", dlr, true],
+    ["dlr-targeted", dlrTargeted(target), true],
+    ["margin", margin, false],
+  ] as const)("%s", (_, objective, invariant) => {
+    for (const key of draws) {
+      const logits = logitsOf(`scaled ${key.key}`);
+      const moved = ops.add(ops.mul(logits, amount(key.at("by"), 0.01, 100)), amount(key.at("plus"), -50, 50));
+      const largest = ops.amax(ops.abs(ops.sub(objective(moved, y), objective(logits, y)))).item();
+      if (invariant) expect(largest).toBeLessThan(1e-8);
+      else expect(largest).toBeGreaterThan(0.01);
+    }
+  });
 });

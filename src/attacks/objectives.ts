@@ -1,6 +1,5 @@
 // What attacks maximise: logits [N,K] and labels y [N] -> one number an image [N], differentiable in the logits.
 import { ops, present, type Tensor } from "../torch/index.js";
-import { UsageError } from "../util/index.js";
 
 /** An attack ascends this for each image by itself. */
 export type AttackObjective = (logits: Tensor, y: Tensor) => Tensor;
@@ -20,29 +19,51 @@ export const margin: AttackObjective = (logits, y) => {
   return ops.sub(ops.amax(others, { dim: [1] }), labelLogit(logits, y));
 };
 
-function sorted(logits: Tensor, least: number, name: string): (rank: number) => Tensor {
+/** The highest logits of each row by rank, 1 the highest; as many as wanted and there are. */
+function ranked(logits: Tensor, most: number): { readonly classes: number; readonly z: (rank: number) => Tensor } {
   const classes = present(logits.shape[1], "classes");
-  if (classes < least) throw new UsageError(`${name}: expected at least ${least} classes, got ${classes}`);
-  const [values] = ops.topk(logits, least);
-  return (rank) => ops.select(values, 1, rank - 1);
+  const [values] = ops.topk(logits, Math.min(most, classes));
+  return { classes, z: (rank) => ops.select(values, 1, rank - 1) };
 }
+
+const TINY = 1e-12;
 
 /**
  * Difference of logits ratio -(z_y - max_{k != y} z_k) / (z_(1) - z_(3) + 1e-12) (Croce and Hein, ICML 2020,
- * arXiv 2003.01690, section 4.2); unchanged by shifting or scaling the logits. Needs 3 classes.
+ * arXiv 2003.01690, section 4.2); unchanged by shifting or scaling the logits. Our own choice for two classes, which
+ * have no z_(3): the plain margin.
  */
 export const dlr: AttackObjective = (logits, y) => {
-  const z = sorted(logits, 3, "dlr");
-  return ops.div(margin(logits, y), ops.add(ops.sub(z(1), z(3)), 1e-12));
+  const { classes, z } = ranked(logits, 3);
+  const gap = margin(logits, y);
+  return classes < 3 ? gap : ops.div(gap, ops.add(ops.sub(z(1), z(3)), TINY));
 };
 
-/** Targeted form -(z_y - z_t) / (z_(1) - (z_(3) + z_(4)) / 2 + 1e-12) towards classes `target` [N]. Needs 4 classes. */
+/**
+ * Targeted form -(z_y - z_t) / (z_(1) - (z_(3) + z_(4)) / 2 + 1e-12) towards classes `target` [N]. Our own choice for
+ * three classes: z_(1) - z_(3) below; for two: nothing below.
+ */
 export function dlrTargeted(target: Tensor): AttackObjective {
   return (logits, y) => {
-    const z = sorted(logits, 4, "dlr-targeted");
+    const { classes, z } = ranked(logits, 4);
     const gap = ops.sub(labelLogit(logits, target), labelLogit(logits, y));
-    return ops.div(gap, ops.add(ops.sub(z(1), ops.div(ops.add(z(3), z(4)), 2)), 1e-12));
+    if (classes < 3) return gap;
+    const low = classes < 4 ? z(3) : ops.div(ops.add(z(3), z(4)), 2);
+    return ops.div(gap, ops.add(ops.sub(z(1), low), TINY));
   };
+}
+
+/** What `dlr` does differently for so few classes, in words. */
+export function dlrNotes(classes: number): readonly string[] {
+  return classes < 3 ? [`the plain margin in place of DLR, which needs 3 classes and has ${classes}`] : [];
+}
+
+/** What `dlrTargeted` does differently for so few classes, in words. */
+export function dlrTargetedNotes(classes: number): readonly string[] {
+  if (classes > 3) return [];
+  const instead =
+    classes === 3 ? "z(1) - z(3) below the targeted DLR" : "the plain margin in place of the targeted DLR";
+  return [`${instead}, which needs 4 classes and has ${classes}`];
 }
 
 /** KL(p || q) with p the given distribution [N,K] and q = softmax of the logits: what TRADES' attack ascends. */

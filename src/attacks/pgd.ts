@@ -5,8 +5,8 @@ import { z } from "zod";
 import { ops, scope, type Tensor } from "../torch/index.js";
 import { parseOptions, ratio, ratioField } from "../util/index.js";
 import { type Attack, attack, inputGradient, type PerturbOptions, startPoint, type Victim } from "./attack.js";
-import { crossEntropy } from "./objectives.js";
-import { projector, steepest } from "./project.js";
+import { type AttackObjective, crossEntropy, dlr, margin } from "./objectives.js";
+import { hasSteepest, projector, steepest } from "./project.js";
 import type { Threat } from "./threat.js";
 
 export const pgdOptions = z.strictObject({
@@ -26,7 +26,19 @@ export const pgdOptions = z.strictObject({
     .boolean()
     .default(true)
     .describe("clip the start to [0,1] before the first gradient; false is HYDRA's and HARP's way"),
+  objective: z
+    .enum(["ce", "dlr", "margin"])
+    .default("ce")
+    .describe(
+      "what it climbs: cross-entropy, the difference of logits ratio, or the largest wrong logit minus the right one; default ce",
+    ),
 });
+
+const objectives: Readonly<Record<z.output<typeof pgdOptions>["objective"], AttackObjective>> = {
+  ce: crossEntropy,
+  dlr,
+  margin,
+};
 
 const misclassified = (victim: Victim, x: Tensor, y: Tensor) => ops.ne(ops.argmax(victim.logits(x), { dim: 1 }), y);
 
@@ -47,6 +59,7 @@ function remember(found: Broken | undefined, broken: Tensor, point: Tensor): Bro
 export function pgd(threat: Threat, options: z.input<typeof pgdOptions> = {}): Attack {
   const parsed = parseOptions("pgd", pgdOptions, options);
   const { steps, randomStart, restarts, best, clipStart } = parsed;
+  hasSteepest("pgd", threat);
   const length = parsed.stepSize === undefined ? (2.5 * threat.eps) / steps : ratio(parsed.stepSize).value;
 
   const once = (victim: Victim, x: Tensor, y: Tensor, at: PerturbOptions): Tensor => {
@@ -68,8 +81,9 @@ export function pgd(threat: Threat, options: z.input<typeof pgdOptions> = {}): A
     return choose(ops.logicalOr(atLast, ops.logicalNot(found.where)), point, found.images);
   };
 
-  const name = `pgd-${steps}${restarts > 1 ? `x${restarts}` : ""}${best === "any" ? "-any" : ""}`;
-  return attack(name, threat, (victim, x, y, at) => {
+  const climbs = parsed.objective === "ce" ? "" : `-${parsed.objective}`;
+  const name = `pgd${climbs}-${steps}${restarts > 1 ? `x${restarts}` : ""}${best === "any" ? "-any" : ""}`;
+  const made = attack(name, threat, (victim, x, y, at) => {
     let found = once(victim, x, y, at);
     if (restarts === 1) return found;
     let broken = misclassified(victim, found, y);
@@ -80,4 +94,7 @@ export function pgd(threat: Threat, options: z.input<typeof pgdOptions> = {}): A
     }
     return found;
   });
+  // A caller that has an objective of its own, as TRADES does, means that one.
+  const objective = objectives[parsed.objective];
+  return { ...made, perturb: (victim, x, y, at) => made.perturb(victim, x, y, { objective, ...at }) };
 }

@@ -1,4 +1,6 @@
 import { ops, type Tensor } from "../torch/index.js";
+import { expected, UsageError } from "../util/index.js";
+import { l1Project } from "./l1-projection.js";
 import type { Threat, ThreatNorm } from "./threat.js";
 
 const ORDER: Readonly<Record<ThreatNorm, number>> = { linf: Number.POSITIVE_INFINITY, l2: 2, l1: 1 };
@@ -22,7 +24,7 @@ export function unit(v: Tensor): Tensor {
 /**
  * The projection onto the threat's ball around x and onto [0,1], prepared once for many points. Linf: both are boxes,
  * so one pair of bounds does. L2: the displacement is scaled by min(1, eps / its norm), then clipped, which only
- * shortens it.
+ * shortens it. L1: the nearest point of ball and box together.
  */
 export function projector(threat: Threat, x: Tensor): (point: Tensor) => Tensor {
   const { eps } = threat;
@@ -31,6 +33,7 @@ export function projector(threat: Threat, x: Tensor): (point: Tensor) => Tensor 
     const high = ops.clampMax(ops.add(x, eps), 1);
     return (point) => ops.minimum(ops.maximum(point, low), high);
   }
+  if (threat.norm === "l1") return (point) => l1Project(x, point, eps);
   return (point) => {
     const delta = ops.sub(point, x);
     const factor = ops.clampMax(ops.mul(ops.reciprocal(ops.add(l2Norm(delta), 1e-12)), eps), 1);
@@ -38,7 +41,12 @@ export function projector(threat: Threat, x: Tensor): (point: Tensor) => Tensor 
   };
 }
 
-/** The direction of steepest ascent of length 1 in the threat's norm; sign(0) = 0. */
+/** Refuses L1, where steepest ascent would move a single pixel. */
+export function hasSteepest(attack: string, { norm }: Threat): void {
+  if (norm === "l1") throw new UsageError(expected(attack, "a threat in linf or l2 (apgd-ce searches l1)", norm));
+}
+
+/** The direction of steepest ascent of length 1 in the threat's norm, Linf or L2; sign(0) = 0. */
 export function steepest(threat: Threat, gradient: Tensor): Tensor {
   return threat.norm === "linf" ? ops.sign(gradient) : unit(gradient);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { entry, registry } from "../util/index.js";
+import { apgdCe, apgdDlr, apgdOptions, apgdTargeted, apgdTargetedOptions } from "./apgd.js";
 import type { Attack } from "./attack.js";
 import { fab, fabOptions, fabT, fabTOptions } from "./fab-attacks.js";
 import { fgsm } from "./fgsm.js";
@@ -21,6 +22,21 @@ export const attacks = registry("attack", {
     summary: "projected gradient descent with restarts (Madry et al. 2018)",
     options: pgdOptions,
     create: (options, { threat }: AttackContext): Attack => pgd(threat, options),
+  }),
+  "apgd-ce": entry({
+    summary: "APGD on the cross-entropy, which chooses its step sizes itself (Croce and Hein 2020)",
+    options: apgdOptions,
+    create: (options, { threat }: AttackContext): Attack => apgdCe(threat, options),
+  }),
+  "apgd-dlr": entry({
+    summary: "APGD on the difference of logits ratio (Croce and Hein 2020)",
+    options: apgdOptions,
+    create: (options, { threat }: AttackContext): Attack => apgdDlr(threat, options),
+  }),
+  "apgd-t": entry({
+    summary: "APGD on the targeted difference of logits ratio, target by target (Croce and Hein 2020)",
+    options: apgdTargetedOptions,
+    create: (options, { threat }: AttackContext): Attack => apgdTargeted(threat, options),
   }),
   fab: entry({
     summary: "fast adaptive boundary attack, minimum-norm, towards the nearest class (Croce and Hein 2020)",
