@@ -1,4 +1,14 @@
 // When APGD looks back on what its step size brought. Fractions of the number of steps are rounded down.
+import { ops, type Tensor } from "../torch/index.js";
+
+/** Share of rising steps up to which the loss is said to oscillate. */
+const RISING = 0.75;
+
+/** Whether the loss rose too seldom, bool [N], from the number of steps in a window in which it did [N]. */
+export function oscillates(rises: Tensor, window: number): Tensor {
+  return ops.le(rises, { float: RISING * window });
+}
+
 const whole = (share: number, steps: number) => Math.max(Math.floor(share * steps), 1);
 
 /** A look back on the steps since the last one. */

@@ -10,7 +10,7 @@
 import { ops, scope, type Tensor } from "../torch/index.js";
 import { type ApgdSearchOptions, look, lookUphill } from "./apgd-loss.js";
 import { type ApgdProgress, afterLook, firstLook, pick } from "./apgd-progress.js";
-import { checkpoints } from "./apgd-schedule.js";
+import { checkpoints, oscillates } from "./apgd-schedule.js";
 import { noise } from "./attack.js";
 import { l1ApgdSearch } from "./l1-apgd.js";
 import { projector, steepest, unit } from "./project.js";
@@ -18,8 +18,6 @@ import type { AttackSearch, SearchContext } from "./search.js";
 import type { Threat } from "./threat.js";
 
 const MOMENTUM = 0.75;
-/** Share of rising steps up to which the loss is said to oscillate. */
-const RISING = 0.75;
 
 interface ApgdState extends ApgdProgress {
   readonly xPrevious: Tensor;
@@ -59,9 +57,8 @@ function move(threat: Threat, clean: Tensor, state: ApgdState, first: boolean): 
 /** Halves the steps of images that need it and takes them back to where their loss was highest. */
 function lookBack(state: ApgdState, window: number): ApgdState {
   const { lossBest } = state;
-  const oscillates = ops.le(state.rises, RISING * window);
   const stalled = ops.logicalAnd(ops.logicalNot(state.halved), ops.ge(state.lossBestThen, lossBest));
-  const halved = ops.logicalOr(oscillates, stalled);
+  const halved = ops.logicalOr(oscillates(state.rises, window), stalled);
   return {
     ...state,
     stepSize: pick(halved, ops.div(state.stepSize, 2), state.stepSize),

@@ -1,9 +1,19 @@
 // Values of single formulas: losses and their gradients with respect to the logits, with ties and extreme scales.
 import { expect, test } from "vitest";
+import { oscillates } from "../../src/attacks/apgd-schedule.js";
 import { planeDisplacement } from "../../src/attacks/fab-projection.js";
-import { type AttackObjective, crossEntropy, dlr, dlrTargeted, margin } from "../../src/attacks/index.js";
+import {
+  type AttackObjective,
+  checkpoints,
+  crossEntropy,
+  dlr,
+  dlrTargeted,
+  l1Project,
+  margin,
+} from "../../src/attacks/index.js";
+import { eta, rescaledStep, squareFraction } from "../../src/attacks/square-windows.js";
 import { grad, ops, scope, type Tensor } from "../../src/torch/index.js";
-import { expectClose, expectEachClose } from "../support/close.js";
+import { expectClose, expectEachClose, expectSame } from "../support/close.js";
 import { forEachOracle, get, type OracleFolder, unitFiles } from "../support/oracles.js";
 
 const TOLERANCE = 1e-9;
@@ -11,17 +21,19 @@ const TOLERANCE = 1e-9;
 const TIED = [3, 4, 5];
 
 /** What the folder has numbers of and s2ap has nothing to compare with; the test list names them. */
-const unknown: Readonly<Record<string, string>> = {
-  l1proj: "the projection onto the L1 ball belongs to L1-APGD",
-  eta: "the windows belong to Square",
-  square_p: "the schedule belongs to Square",
-  square_p_rescaled: "the schedule belongs to Square",
-  apgd_checkpoints: "the checks belong to APGD",
-  oscillation: "the step-halving test belongs to APGD",
-};
+const unknown: Readonly<Record<string, string>> = {};
 
 /** Groups that are compared. */
-const compared = ["losses", "fabproj"];
+const compared = [
+  "losses",
+  "fabproj",
+  "eta",
+  "square_p",
+  "square_p_rescaled",
+  "l1proj",
+  "apgd_checkpoints",
+  "oscillation",
+];
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
@@ -46,6 +58,18 @@ function gradient(what: string, objective: AttackObjective, logits: Tensor, y: T
   expectEachClose(what, found.toNumbers().filter(untied), theirs.filter(untied), scale.filter(untied));
 }
 
+/** Three classes have no reference for the targeted DLR, but a definition of ours: z(1) - z(3) below. */
+function fewClasses(logits: Tensor, y: Tensor): void {
+  const target = scope(() => ops.argmax(ops.scatter_(ops.neg(logits), 1, ops.unsqueeze(y, 1), -Infinity), { dim: 1 }));
+  const [numbers, to] = [logits.toNumbers(), target.toNumbers()];
+  const wanted = y.toNumbers().map((label, i) => {
+    const z = numbers.slice(3 * i, 3 * i + 3);
+    const gap = (z[to[i] as number] as number) - (z[label] as number);
+    return gap / (Math.max(...z) - Math.min(...z) + 1e-12);
+  });
+  values("dlr_targeted of three classes", dlrTargeted(target), logits, y, wanted);
+}
+
 function losses(folder: OracleFolder, tensors: Tensors, classes: string): void {
   const at = (name: string) => get(tensors, `losses.${classes}.${name}`);
   const [logits, y] = [at("logits"), at("labels")];
@@ -64,7 +88,7 @@ function losses(folder: OracleFolder, tensors: Tensors, classes: string): void {
   );
   if (!tensors.has(`losses.${classes}.target`)) {
     expect((logits.shape[1] as number) < 4, "classes without a targeted DLR").toBe(true);
-    expect(() => scope(() => dlrTargeted(y)(logits, y))).toThrow("dlr-targeted: expected at least 4 classes, got 3");
+    fewClasses(logits, y);
     return;
   }
   const targeted = dlrTargeted(at("target"));
@@ -82,6 +106,80 @@ function planes(folder: OracleFolder, tensors: Tensors, norm: "linf" | "l2" | "l
   expectClose(`${folder.name}: fabproj.${norm}`, found, at(norm), TOLERANCE);
 }
 
+function windows(folder: OracleFolder, tensors: Tensors): void {
+  for (const [key, wanted] of tensors) {
+    const [, norm, side] = /^eta\.(L1|L2)\.s(\d+)$/.exec(key) ?? [];
+    if (norm === undefined) continue;
+    const found = scope(() => eta(norm === "L2" ? "l2" : "l1", Number(side)));
+    expectClose(`${folder.name}: ${key}`, found, wanted, TOLERANCE);
+  }
+}
+
+/** Square's schedule: fractions by query, perhaps stretched over fewer queries. */
+interface Schedule {
+  readonly p_init: number;
+  readonly n_queries?: number;
+  readonly it: readonly number[];
+  readonly p: readonly number[];
+}
+
+function schedule(folder: OracleFolder, name: string): void {
+  const { p_init: pInit, n_queries: queries, it, p } = document(folder, name) as Schedule;
+  const found = it.map((step) => squareFraction(pInit, queries === undefined ? step : rescaledStep(step, queries)));
+  expectClose(`${folder.name}: ${name}`, found, p, TOLERANCE);
+}
+
+function ballAndBox(folder: OracleFolder, tensors: Tensors, name: string): void {
+  const at = (field: string) => get(tensors, `l1proj.${name}.${field}`);
+  const [x, delta] = [at("x"), at("delta")];
+  const { eps } = document(folder, `l1proj.${name}`) as { readonly eps: number };
+  const found = scope(() => l1Project(x, ops.add(x, delta), eps));
+  const wanted = scope(() => ops.add(ops.add(x, delta), at("correction")));
+  expectClose(`${folder.name}: l1proj.${name}`, found, wanted, TOLERANCE);
+}
+
+function windowsOfApgd(folder: OracleFolder): void {
+  const windows = document(folder, "apgd_checkpoints") as Readonly<
+    Record<string, { readonly at_iteration_zero_based: readonly number[]; readonly windows: readonly number[] }>
+  >;
+  for (const [steps, wanted] of Object.entries(windows)) {
+    const found = checkpoints(Number(steps));
+    expect(
+      found.map(({ step }) => step),
+      `checkpoints of ${steps} steps`,
+    ).toEqual(wanted.at_iteration_zero_based);
+    expect(
+      found.map(({ window }) => window),
+      `windows of ${steps} steps`,
+    ).toEqual(wanted.windows);
+  }
+}
+
+interface Oscillation {
+  readonly j: number;
+  readonly k: number;
+  readonly flag: readonly number[];
+}
+
+function oscillation(folder: OracleFolder, tensors: Tensors): void {
+  const losses = get(tensors, "oscillation.loss_steps");
+  const rows = losses.shape[0] as number;
+  // Before the first row comes the last one, here.
+  const row = (at: number) => ops.select(losses, 0, (at + rows) % rows);
+  for (const { j, k, flag } of document(folder, "oscillation") as readonly Oscillation[]) {
+    const rose = Array.from({ length: k }, (_, c) => ops.to(ops.gt(row(j - c), row(j - c - 1)), "float64"));
+    const found = oscillates(ops.sumDim(ops.stack(rose), [0]), k);
+    expectSame(`${folder.name}: oscillation at ${j} over ${k}`, found, flag);
+  }
+}
+
+/** A group of numbers that is in a JSON file. */
+function document(folder: OracleFolder, name: string): unknown {
+  const files = unitFiles(folder).map((file) => file.replace(/safetensors$/, "json"));
+  const found = files.filter((file) => folder.has(file)).map((file) => folder.json(file) as Record<string, unknown>);
+  return found.find((content) => name in content)?.[name];
+}
+
 /** Names of all groups of numbers in the folder, from tensors and JSON. */
 function groups(folder: OracleFolder, tensors: Tensors): string[] {
   const stems = unitFiles(folder).map((file) => file.replace(/safetensors$/, "json"));
@@ -95,7 +193,18 @@ forEachOracle("units", (folder) => {
   test.each(sizes)("losses of %s classes", (classes) => losses(folder, tensors, classes));
   const planeNorms = (["linf", "l2", "l1"] as const).filter((norm) => tensors.has(`fabproj.${norm}`));
   test.each(planeNorms)("displacements to a plane in %s", (norm) => planes(folder, tensors, norm));
-  for (const group of groups(folder, tensors).filter((name) => !compared.includes(name))) {
+  const known = groups(folder, tensors);
+  test.skipIf(!known.includes("eta"))("windows of Square", () => windows(folder, tensors));
+  for (const name of known.filter((group) => group.startsWith("square_p"))) {
+    test(name, () => schedule(folder, name));
+  }
+  const projections = [...tensors.keys()].flatMap((key) => /^l1proj\.(\w+)\.x$/.exec(key)?.[1] ?? []);
+  test.each(projections)("the projection onto the L1 ball and the box, %s", (name) =>
+    ballAndBox(folder, tensors, name),
+  );
+  test.skipIf(!known.includes("apgd_checkpoints"))("checkpoints of APGD", () => windowsOfApgd(folder));
+  test.skipIf(!known.includes("oscillation"))("oscillation", () => scope(() => oscillation(folder, tensors)));
+  for (const group of known.filter((name) => !compared.includes(name))) {
     test.skip(`${group}: ${unknown[group] ?? "nothing that s2ap has"}`);
   }
 });
