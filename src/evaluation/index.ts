@@ -1,3 +1,38 @@
+export { type AutoAttackOptions, attackList, autoAttack } from "./auto-attack.js";
+export {
+  type Card,
+  type ClassAccuracy,
+  cardMarkdown,
+  makeCard,
+  maskHash,
+  type Provenance,
+  provenance,
+  writeCard,
+} from "./card.js";
+export { type Agreement, type Comparison, compareRecords, type McNemar, mcnemar } from "./compare.js";
+export { type Description, weightsHash } from "./description.js";
 export { type EvaluateOptions, evaluate, type Measured } from "./evaluate.js";
 export { fastVictim } from "./fast-victim.js";
+export { describedIndices, mergeRecord } from "./finish.js";
+export {
+  type ClaimOptions,
+  type Paper,
+  pruningBenchmarkClaim,
+  type RobustBenchEntry,
+  robustBenchEntry,
+} from "./formats.js";
 export { type AttackedImages, attackedImages } from "./images.js";
+export type { AttackListOptions, ListProgress, NamedAttack, RecordOptions, WarmStart } from "./list.js";
+export {
+  type AttackSpec,
+  buildAttack,
+  buildAttacks,
+  type Preset,
+  type PresetName,
+  preset,
+  presets,
+} from "./presets.js";
+export { findDescription } from "./record.js";
+export type { AttackOutcome, Check, ImageRecord, Robustness } from "./robustness.js";
+export { parseUntil } from "./until.js";
+export { loadAdversarial, readImages, type Verification, verifyRecord } from "./verify.js";

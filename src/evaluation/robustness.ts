@@ -31,6 +31,8 @@ export interface AttackOutcome {
   readonly broken: number;
   readonly robustAccuracy: number;
   readonly interval: Interval;
+  /** What this attack alone leaves, where every attack was tried on every image (`individual`). */
+  readonly alone?: number | undefined;
   readonly passes: { readonly forward: number; readonly backward: number };
   readonly seconds: number;
 }
@@ -63,7 +65,9 @@ export interface Robustness {
   readonly attacks: readonly AttackOutcome[];
   readonly images: readonly ImageRecord[];
   readonly checks: readonly Check[];
-  /** Set where the evaluation ended early: what was asked, and what is known. */
+  /** Set where adversarial examples of another network were tried first: images that no attack had to break are spared. */
+  readonly warmStart?: { readonly source: string; readonly tried: number; readonly spared: number } | undefined;
+  /** Set where a question was asked, which may have ended the evaluation early: what was asked, and what is known. */
   readonly verdict?: { readonly question: string; readonly answer: boolean; readonly bound: number } | undefined;
   readonly passes: { readonly forward: number; readonly backward: number };
   readonly seconds: number;

@@ -1,0 +1,342 @@
+// A list of attacks on a network, each on the images that those before it left standing. The unit of work is a block of
+// 128 consecutive images and one run of one attack; all blocks of a run come before the next run. Random numbers are keyed
+// by (seed, attack, run, image), so results depend neither on the batch nor on which process does a block.
+import type { Victim } from "../attacks/index.js";
+import { projector } from "../attacks/index.js";
+import type { Split } from "../data/index.js";
+import { bindNetwork, type Model } from "../models/index.js";
+import { countPasses } from "../nn/index.js";
+import { keep, noGrad, ops, scope, type Tensor } from "../torch/index.js";
+import { DataError, expected, type Rng, rng, UsageError, wilson } from "../util/index.js";
+import { assemble, missingUnits } from "./assemble.js";
+import { type BlockImages, blockImages } from "./block-images.js";
+import { checkWeights, firstChecks } from "./checks.js";
+import { type Confirmed, confirm, rowsOf } from "./confirm.js";
+import { type Description, describe, modelDtype } from "./description.js";
+import { mergeRecord } from "./finish.js";
+import { type Journal, memoryJournal } from "./journal.js";
+import { Ledger } from "./ledger.js";
+import { type Line, type UnitLine, WARM_START } from "./lines.js";
+import { type AttackListOptions, BLOCK, type ListProgress } from "./list.js";
+import { openRecord } from "./record.js";
+import type { Robustness } from "./robustness.js";
+import { type Bench, cleanLogits, type PlannedRun, plannedRuns, runUnit, unitImages } from "./unit.js";
+import { answer, parseUntil, type Question } from "./until.js";
+
+const ALL = { index: 0, of: 1 };
+
+function checkOptions({ attacks, batchSize = BLOCK, shard = ALL }: AttackListOptions): void {
+  const refuse = (what: string, got: unknown) => {
+    throw new UsageError(expected("evaluation", what, got), { code: "usage/option" });
+  };
+  const names = attacks.map(({ name }) => name);
+  if (names.length === 0) refuse("at least one attack", names);
+  if (new Set([...names, "clean", WARM_START]).size < names.length + 2) refuse("attacks of different names", names);
+  if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= BLOCK)) {
+    refuse(`batchSize to be a whole number in [1, ${BLOCK}]`, batchSize);
+  }
+  const { index, of } = shard;
+  if (!(Number.isInteger(index) && Number.isInteger(of) && index >= 0 && index < of)) {
+    refuse("shard { index, of } with 0 <= index < of", shard);
+  }
+}
+
+/** Runs the evaluation; after each unit of work it yields what is known, and at the end it returns the result. */
+export function* evaluation(
+  model: Model,
+  split: Split,
+  options: AttackListOptions,
+): Generator<ListProgress, Robustness> {
+  checkOptions(options);
+  const question = options.until === undefined ? undefined : parseUntil(options.until);
+  checkWeights(model);
+  const dtype = modelDtype(model);
+  const { examples, indices, record, shard = ALL } = options;
+  const images = blockImages(split, { examples, indices, dtype, classes: model.numClasses });
+  const description = describe(model, split, images, options);
+  const warn = options.onWarning ?? (() => undefined);
+  const journal = record
+    ? openRecord(record.folder, description, { ...record, shard: shard.index, warn })
+    : memoryJournal();
+  const session = new Session(model, images, options, description, journal, question);
+  try {
+    yield* session.run();
+    const verdict = session.verdict();
+    if (record && missingUnits(description, session.ledger, () => true) === 0) {
+      return mergeRecord(record.folder, { verdict });
+    }
+    if (record && verdict && shard.of === 1) return mergeRecord(record.folder, { verdict });
+    return assemble(description, images.indices, session.ledger, journal.lines, verdict);
+  } finally {
+    session.dispose();
+    journal.close();
+  }
+}
+
+class Session {
+  readonly ledger: Ledger;
+  readonly #model: Model;
+  readonly #images: BlockImages;
+  readonly #options: AttackListOptions;
+  readonly #description: Description;
+  readonly #journal: Journal;
+  readonly #question: Question | undefined;
+  readonly #bench: Bench;
+  readonly #batchSize: number;
+  readonly #blocks: readonly number[];
+  /** Clean logits of each block that a search with targets has asked for. */
+  readonly #logits = new Map<number, Tensor>();
+  #at = { attack: "clean", run: "" };
+  #total = 0;
+
+  constructor(
+    model: Model,
+    images: BlockImages,
+    options: AttackListOptions,
+    description: Description,
+    journal: Journal,
+    question: Question | undefined,
+  ) {
+    const judge: Victim = bindNetwork(model, model, { passes: countPasses() }).victim;
+    const { shard = ALL, threat, shouldStop } = options;
+    this.#model = model;
+    this.#images = images;
+    this.#options = options;
+    this.#description = description;
+    this.#journal = journal;
+    this.#question = question;
+    this.#batchSize = description.batchSize;
+    this.#blocks = Array.from({ length: images.blocks }, (_, b) => b).filter((b) => b % shard.of === shard.index);
+    this.#bench = {
+      threat,
+      judge,
+      victim: options.victim ?? judge,
+      leave: description.leave,
+      journal,
+      poll: shouldStop,
+    };
+    this.ledger = new Ledger(images.count);
+    for (const line of journal.lines) this.ledger.apply(line);
+    const empty = new Ledger(images.count);
+    this.#total = missingUnits(description, empty, (block) => this.#blocks.includes(block));
+  }
+
+  *run(): Generator<ListProgress, void> {
+    for (const block of this.#blocks) {
+      this.#cleanPass(block);
+      yield this.#progress();
+    }
+    this.#firstChecks();
+    if (this.#isDecided()) return;
+    if (this.#options.warmStart) yield* this.#warmStart();
+    const { attacks } = this.#options;
+    for (const [i, attack] of attacks.entries()) {
+      const names = this.#description.attacks[i]?.runs ?? [];
+      for (const run of plannedRuns(attack, names)) {
+        this.#at = { attack: attack.name, run: run.name };
+        for (const block of this.#blocks) {
+          if (this.#isDecided()) return;
+          if (this.ledger.isFinished(attack.name, run.name, block)) continue;
+          this.#block(run, block);
+          yield this.#progress();
+        }
+      }
+    }
+  }
+
+  /** Seconds, and passes of searching and deciding network, that some work takes. */
+  #measure<T>(work: () => T): { readonly value: T; readonly passes: [number, number]; readonly seconds: number } {
+    const { judge, victim } = this.#bench;
+    const counts = [...new Set([judge.passes, victim.passes])];
+    const sum = (name: "forward" | "backward") => counts.reduce((total, passes) => total + passes[name], 0);
+    const [forward, backward, started] = [sum("forward"), sum("backward"), performance.now()];
+    const value = work();
+    const seconds = (performance.now() - started) / 1000;
+    return { value, passes: [sum("forward") - forward, sum("backward") - backward], seconds };
+  }
+
+  #write(line: Line): void {
+    this.#journal.append(line);
+    this.ledger.apply(line);
+  }
+
+  #cleanPass(block: number): void {
+    if (this.ledger.hasClean(block)) return;
+    this.#bench.poll?.();
+    const { judge } = this.#bench;
+    scope(() => {
+      const batch = this.#images.load(block);
+      const { value: logits, passes, seconds } = this.#measure(() => cleanLogits(judge, batch, this.#batchSize));
+      if (!ops.all(ops.isfinite(logits)).item()) {
+        throw new DataError("evaluation: expected finite logits, got NaN or infinity; check the weights", {
+          code: "data/not-finite",
+        });
+      }
+      const predictions = ops.argmax(logits, { dim: 1 }).toNumbers();
+      this.#write({ kind: "clean", block, labels: batch.y.toNumbers(), predictions, passes, seconds });
+    });
+  }
+
+  /** Clean logits of a block, made once; only searches with targets need them. */
+  #logitsOf(block: number): Tensor {
+    const known = this.#logits.get(block);
+    if (known !== undefined) return known;
+    const { judge } = this.#bench;
+    const logits = scope(() => cleanLogits(judge, this.#images.load(block), this.#batchSize));
+    this.#logits.set(block, keep(logits, { forever: true }));
+    return logits;
+  }
+
+  /** Made once for a record, by the process that has the first block. */
+  #firstChecks(): void {
+    if (!this.#blocks.includes(0) || this.#journal.lines.some(({ kind }) => kind === "checks")) return;
+    const { threat, judge } = this.#bench;
+    const { attacks, sparsity, checks: passes = true, preset, onCheck } = this.#options;
+    scope(() => {
+      const { x, y, size } = this.#images.load(0);
+      const correct = Array.from({ length: size }, (_, i) => i).filter((i) => this.ledger.isCorrect(i));
+      const at = { model: this.#model, attacks, sparsity, random: preset === "aa-rand", passes };
+      const made = this.#measure(() => firstChecks({ judge, threat, x, y, correct }, at));
+      for (const check of made.value) onCheck?.(check);
+      this.#write({ kind: "checks", checks: made.value, passes: made.passes });
+    });
+  }
+
+  *#warmStart(): Generator<ListProgress, void> {
+    this.#at = { attack: WARM_START, run: "" };
+    for (const block of this.#blocks) {
+      if (this.ledger.isFinished(WARM_START, "", block)) continue;
+      this.#bench.poll?.();
+      scope(() => this.#tryPoints(block));
+      yield this.#progress();
+    }
+  }
+
+  /** Tries the given points, moved into this threat's ball, on the block's images that have one. */
+  #tryPoints(block: number): void {
+    const { points, indices } = this.#options.warmStart as NonNullable<AttackListOptions["warmStart"]>;
+    const { threat, judge } = this.#bench;
+    const rowOf = new Map(Array.from(indices, (index, row) => [index, row]));
+    const [first, end] = this.#images.range(block);
+    const standing = this.ledger.standing([first, end], WARM_START, "", false);
+    const tried = standing.filter((at) => rowOf.has(this.#images.indices[at] as number));
+    const { value, passes, seconds } = this.#measure((): Confirmed => {
+      if (tried.length === 0) return { rows: [], classes: [], norms: [], points: undefined };
+      return noGrad(() =>
+        scope(() => {
+          const batch = this.#images.load(block);
+          const rows = tried.map((at) => at - first);
+          const [x, y] = [rowsOf(batch.x, rows), rowsOf(batch.y, rows)];
+          const given = rowsOf(
+            points,
+            tried.map((at) => rowOf.get(this.#images.indices[at] as number) as number),
+          );
+          return confirm(judge, threat, x, y, projector(threat, x)(ops.to(given, x.dtype)));
+        }),
+      );
+    });
+    this.#writeUnit(
+      { attack: WARM_START, run: "", block, part: 0, last: true, zeroGradient: [], passes, seconds },
+      { confirmed: value, steps: value.rows.map(() => null), positions: tried },
+    );
+  }
+
+  #writeUnit(
+    line: Omit<UnitLine, "kind" | "points" | "broken" | "tried">,
+    found: {
+      readonly confirmed: Confirmed;
+      readonly steps: readonly (number | null)[];
+      readonly positions: readonly number[];
+    },
+  ): void {
+    const { confirmed, steps, positions } = found;
+    const broken = confirmed.rows.map((row, i) => ({
+      at: positions[row] as number,
+      step: steps[i] ?? null,
+      norm: confirmed.norms[i] as number,
+      class: confirmed.classes[i] as number,
+    }));
+    const whole = { kind: "unit" as const, ...line, tried: positions.length, broken };
+    this.ledger.apply(this.#journal.appendUnit(whole, confirmed.points));
+  }
+
+  /** One run on one block, batch by batch. */
+  #block(run: PlannedRun, block: number): void {
+    const { individual, seed } = this.#description;
+    const name = run.attack.name;
+    const standing = this.ledger.standing(this.#images.range(block), name, run.name, individual);
+    const parts = Math.max(1, Math.ceil(standing.length / this.#batchSize));
+    for (let part = 0; part < parts; part++) {
+      if (this.ledger.hasPart(name, run.name, block, part)) continue;
+      const positions = standing.slice(part * this.#batchSize, (part + 1) * this.#batchSize);
+      const place = { attack: name, run: run.name, block, part };
+      this.#part(run, positions, rng(seed, "evaluation", name), { ...place, last: part === parts - 1 });
+    }
+  }
+
+  #part(
+    run: PlannedRun,
+    positions: readonly number[],
+    key: Rng,
+    at: Pick<UnitLine, "attack" | "run" | "block" | "part" | "last">,
+  ): void {
+    const [first] = this.#images.range(at.block);
+    const { last: _, ...place } = at;
+    scope(() => {
+      const { value, passes, seconds } = this.#measure(() => {
+        if (positions.length === 0) return undefined;
+        const rank = run.search?.rank;
+        const target = { rank, logits: rank === undefined ? undefined : this.#logitsOf(at.block) };
+        const batch = this.#images.load(at.block);
+        const images = unitImages(batch, first, positions, this.#images.indices, target);
+        return images && runUnit(this.#bench, run, images, key, place);
+      });
+      const nothing = {
+        confirmed: { rows: [], classes: [], norms: [], points: undefined },
+        steps: [],
+        zeroGradient: [],
+      };
+      const { confirmed, steps, zeroGradient } = value ?? nothing;
+      const line = { ...at, zeroGradient: [...zeroGradient], passes, seconds };
+      this.#writeUnit(line, { confirmed, steps, positions: value === undefined ? [] : positions });
+    });
+  }
+
+  get #bound(): number {
+    return this.ledger.unbroken / this.#images.count;
+  }
+
+  #isDecided(): boolean {
+    return this.#question !== undefined && answer(this.#question, this.#bound, false) !== undefined;
+  }
+
+  verdict(): Robustness["verdict"] {
+    if (this.#question === undefined) return undefined;
+    const bound = this.#bound;
+    const ended = missingUnits(this.#description, this.ledger, () => true) === 0;
+    const known = answer(this.#question, bound, ended);
+    return known === undefined ? undefined : { question: this.#question.text, answer: known, bound };
+  }
+
+  #progress(): ListProgress {
+    const { ledger } = this;
+    const standing = ledger.unbroken;
+    const missing = missingUnits(this.#description, ledger, (block) => this.#blocks.includes(block));
+    const progress = {
+      ...this.#at,
+      done: this.#total - missing,
+      of: this.#total,
+      standing,
+      examples: this.#images.count,
+      bound: this.#bound,
+      interval: wilson(standing, this.#images.count),
+      seconds: ledger.seconds,
+    };
+    this.#options.onProgress?.(progress);
+    return progress;
+  }
+
+  dispose(): void {
+    for (const logits of this.#logits.values()) logits.dispose();
+  }
+}

@@ -1,0 +1,92 @@
+import type { Attack, Threat, Victim } from "../attacks/index.js";
+import type { Tensor } from "../torch/index.js";
+import type { Check, Interval } from "./robustness.js";
+
+/** Images in a unit of work: a fixed run of consecutive positions, whatever the batch, the process or the resume. */
+export const BLOCK = 128;
+
+/** An attack under the name that a result gives it; no two of a list share one. */
+export interface NamedAttack {
+  readonly name: string;
+  readonly attack: Attack;
+  /** What it was built with, for the record. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Adversarial examples of another network, to be tried before any attack. */
+export interface WarmStart {
+  /** [M,C,H,W] in [0,1]. */
+  readonly points: Tensor;
+  /** Position in the data set of each. */
+  readonly indices: Int32Array;
+  /** Where they come from, for people. */
+  readonly source: string;
+  /** SHA-256 of where they come from. */
+  readonly sha256: string;
+}
+
+/** Where an evaluation is written, to be resumed and verified. */
+export interface RecordOptions {
+  readonly folder: string;
+  /** Least time between two snapshots of a search in progress, in seconds; default 30. */
+  readonly snapshotSeconds?: number | undefined;
+}
+
+/** What is known after a unit of work. */
+export interface ListProgress {
+  /** Attack at work, `clean` and `warm-start` included. */
+  readonly attack: string;
+  /** Restart or target at work; empty where there is one search only. */
+  readonly run: string;
+  /** Units of work done, and all there are. */
+  readonly done: number;
+  readonly of: number;
+  /** Images not broken so far, and all of this evaluation. */
+  readonly standing: number;
+  readonly examples: number;
+  /** Upper bound of robust accuracy, and its 95 % Wilson interval. It never rises. */
+  readonly bound: number;
+  readonly interval: Interval;
+  /** Spent so far, resumed work included. */
+  readonly seconds: number;
+}
+
+export interface AttackListOptions {
+  readonly threat: Threat;
+  readonly attacks: readonly NamedAttack[];
+  /** Name of the list in the result; default `custom`. */
+  readonly preset?: string | undefined;
+  /** Of all random numbers; default 0. */
+  readonly seed?: number | undefined;
+  /** Images from the front of the split; default all. */
+  readonly examples?: number | undefined;
+  /** Positions in the split instead, ascending. */
+  readonly indices?: readonly number[] | Int32Array | undefined;
+  /** Images a pass, at most 128; default 128. */
+  readonly batchSize?: number | undefined;
+  /** Images leave a search once broken (default); otherwise all go on to its end, as the reference's do. */
+  readonly leave?: boolean | undefined;
+  /** A faster form of the network that searches; the untouched one decides what is broken. */
+  readonly victim?: Victim | undefined;
+  /** What that form is, for the record; default `exact`. */
+  readonly search?: string | undefined;
+  readonly record?: RecordOptions | undefined;
+  /** Take only the blocks whose number is `index` modulo `of`; the record's folder is shared. */
+  readonly shard?: { readonly index: number; readonly of: number } | undefined;
+  readonly warmStart?: WarmStart | undefined;
+  /** Stop once this is decided: `robust < 0.40`, `robust > 40 %`. */
+  readonly until?: string | undefined;
+  /** Every attack on every image that is right as it is, not only on those still standing; default false. */
+  readonly individual?: boolean | undefined;
+  /** Share of zero weights that is claimed of the network, in [0,1]; measured and compared. */
+  readonly sparsity?: number | undefined;
+  /** Checks that cost passes: repeated passes, other batches, an absurd radius; default true. */
+  readonly checks?: boolean | undefined;
+  /** Asked before every step; may throw to stop, which saves the search in progress. */
+  readonly shouldStop?: (() => void) | undefined;
+  readonly onProgress?: ((progress: ListProgress) => void) | undefined;
+  /** Told of whatever was put right, such as a record cut back after a crash. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Told of each check as it is raised. */
+  readonly onCheck?: ((check: Check) => void) | undefined;
+}

@@ -1,0 +1,179 @@
+// A record is a claim that anyone can check: each broken image comes with a point, and one pass says whether it holds.
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { l1, l2, linf, predict, reach, type Threat, type Victim } from "../attacks/index.js";
+import { type Split, split as splitOf } from "../data/index.js";
+import { bindNetwork, type Model } from "../models/index.js";
+import { loadTensors } from "../nn/index.js";
+import { ops, scope, type Tensor } from "../torch/index.js";
+import { DataError, diskError } from "../util/index.js";
+import { type BlockImages, blockImages } from "./block-images.js";
+import { confirm, rowsOf } from "./confirm.js";
+import { type Description, modelDtype, weightsHash } from "./description.js";
+import { adversarialPath, describedIndices, imagesPath } from "./finish.js";
+import type { WarmStart } from "./list.js";
+import { findDescription } from "./record.js";
+import type { ImageRecord } from "./robustness.js";
+
+const imageSchema = z.strictObject({
+  index: z.int(),
+  label: z.int(),
+  clean: z.int(),
+  adversarial: z.int().nullable(),
+  brokenBy: z.string().nullable(),
+  run: z.string(),
+  step: z.int().nullable(),
+  norm: z.number().nullable(),
+});
+
+/** What a check of a record found. */
+export interface Verification {
+  /** Every broken image is broken, and every image is there. */
+  readonly holds: boolean;
+  /** Images whose record says that they are wrong as they are, or broken; and those of them that are. */
+  readonly claimed: number;
+  readonly confirmed: number;
+  readonly failures: readonly { readonly index: number; readonly reason: string }[];
+  /** Share of images that the confirmed points leave, in [0,1]: an upper bound of robust accuracy by itself. */
+  readonly robustAccuracy: number;
+  /** Whether the network has the very weights that the record names. */
+  readonly sameWeights: boolean;
+}
+
+export function threatOfRecord({ norm, eps }: Pick<Description, "norm" | "eps">): Threat {
+  return { linf, l2, l1 }[norm]({ eps });
+}
+
+function described(folder: string): Description {
+  const found = findDescription(folder);
+  if (found !== undefined) return found;
+  throw new DataError(`${folder}: expected a record, got a folder without record.json`, { code: "data/record" });
+}
+
+/** The images of a finished record. */
+export function readImages(folder: string): ImageRecord[] {
+  const path = imagesPath(folder);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw diskError(path, error, "read");
+  }
+  try {
+    return z.array(imageSchema).parse(JSON.parse(text));
+  } catch (cause) {
+    throw new DataError(`${path}: expected a list of images, got other contents`, { code: "data/record", cause });
+  }
+}
+
+/** The adversarial set of a finished record; its tensors belong to the caller. */
+export function loadAdversarial(folder: string): WarmStart {
+  const path = adversarialPath(folder);
+  const { tensors, metadata } = loadTensors(path);
+  const [points, indices, labels] = ["images", "indices", "labels"].map((name) => tensors.get(name));
+  if (points === undefined || indices === undefined || labels === undefined) {
+    throw new DataError(`${path}: expected images, indices and labels, got ${[...tensors.keys()].join(", ")}`, {
+      code: "data/record",
+    });
+  }
+  const found = {
+    points,
+    indices: Int32Array.from(indices.toNumbers()),
+    source: folder,
+    sha256: metadata.sha256 ?? "",
+  };
+  indices.dispose();
+  labels.dispose();
+  return found;
+}
+
+/** The record's images in the given data, by their positions in the data set. */
+function imagesOf(split: Split, description: Description, model: Model): BlockImages {
+  if (split.dataset.source.sha256 !== description.data.sha256) {
+    const { sha256 } = split.dataset.source;
+    const what = `data with SHA-256 ${description.data.sha256.slice(0, 12)}..., got ${sha256.slice(0, 12)}...`;
+    throw new DataError(`verify: expected ${what}: these are other images`, { code: "data/hash" });
+  }
+  const exact = splitOf(split.dataset, describedIndices(description));
+  return blockImages(exact, { dtype: modelDtype(model), classes: model.numClasses });
+}
+
+interface Given {
+  readonly judge: Victim;
+  readonly threat: Threat;
+  readonly adversarial: WarmStart;
+}
+
+/** What is wrong with the claims of one block's images: a reason by position. */
+function checkBlock(given: Given, images: BlockImages, block: number, claims: readonly ImageRecord[]) {
+  const { judge, threat, adversarial } = given;
+  const [first, end] = images.range(block);
+  const rowOf = new Map(Array.from(adversarial.indices, (index, row) => [index, row]));
+  const reasons = new Map<number, string>();
+  const mine = claims.slice(first, end);
+  scope(() => {
+    const { x, y } = images.load(block);
+    const labels = y.toNumbers();
+    for (const [i, claim] of mine.entries()) {
+      if (claim.index !== images.indices[first + i]) reasons.set(first + i, "its index is another one");
+      else if (claim.label !== labels[i]) reasons.set(first + i, "its label is another one");
+    }
+    const wrong = rowsWhere(mine, (claim) => claim.brokenBy === "clean");
+    if (wrong.length > 0) {
+      const seen = predict(judge, rowsOf(x, wrong));
+      for (const [k, i] of wrong.entries()) {
+        if (seen[k] === labels[i]) reasons.set(first + i, "the network is right on the clean image");
+      }
+    }
+    const broken = rowsWhere(mine, (claim) => claim.brokenBy !== null && claim.brokenBy !== "clean");
+    const saved = broken.filter((i) => rowOf.has((mine[i] as ImageRecord).index));
+    for (const i of broken) if (!saved.includes(i)) reasons.set(first + i, "there is no point for it");
+    if (saved.length === 0) return;
+    const rows = saved.map((i) => rowOf.get((mine[i] as ImageRecord).index) as number);
+    const points: Tensor = ops.to(rowsOf(adversarial.points, rows), x.dtype);
+    const { rows: held, norms } = confirm(judge, threat, rowsOf(x, saved), rowsOf(y, saved), points);
+    for (const [k, i] of saved.entries()) {
+      const at = held.indexOf(k);
+      const norm = (mine[i] as ImageRecord).norm ?? Number.NaN;
+      if (at === -1) reasons.set(first + i, `its point is no misclassified one in [0,1] within ${reach(threat)}`);
+      else if (!(Math.abs((norms[at] as number) - norm) <= 1e-9)) reasons.set(first + i, "its norm is another one");
+    }
+  });
+  return reasons;
+}
+
+function rowsWhere(claims: readonly ImageRecord[], holds: (claim: ImageRecord) => boolean): number[] {
+  return [...claims.keys()].filter((i) => holds(claims[i] as ImageRecord));
+}
+
+/** Checks the claims of a finished record: one pass over its adversarial set, and one over its clean mistakes. */
+export function verifyRecord(folder: string, model: Model, split: Split): Verification {
+  const description = described(folder);
+  const claims = readImages(folder);
+  const images = imagesOf(split, description, model);
+  if (claims.length !== images.count) {
+    const what = `${images.count} images, as record.json says, got ${claims.length}`;
+    throw new DataError(`${imagesPath(folder)}: expected ${what}`, { code: "data/record" });
+  }
+  const adversarial = loadAdversarial(folder);
+  try {
+    const given = { judge: bindNetwork(model, model).victim, threat: threatOfRecord(description), adversarial };
+    const blocks = Array.from({ length: images.blocks }, (_, block) => checkBlock(given, images, block, claims));
+    const failures = blocks.flatMap((reasons) =>
+      Array.from(reasons, ([at, reason]) => ({ index: images.indices[at] as number, reason })),
+    );
+    const claimed = claims.filter(({ brokenBy }) => brokenBy !== null).length;
+    const failed = new Set(failures.map(({ index }) => index));
+    const confirmed = claims.filter(({ index, brokenBy }) => brokenBy !== null && !failed.has(index)).length;
+    return {
+      holds: failures.length === 0,
+      claimed,
+      confirmed,
+      failures,
+      robustAccuracy: (claims.length - confirmed) / claims.length,
+      sameWeights: weightsHash(model) === description.model.weights,
+    };
+  } finally {
+    adversarial.points.dispose();
+  }
+}

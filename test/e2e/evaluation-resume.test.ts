@@ -1,0 +1,294 @@
+// A list of attacks in one process, in shards, stopped and resumed, in other batches: the same record.
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { linf, pgd, type Threat } from "../../src/attacks/index.js";
+import { type Split, split } from "../../src/data/index.js";
+import {
+  type AttackListOptions,
+  attackList,
+  buildAttacks,
+  loadAdversarial,
+  mergeRecord,
+  presets,
+  type Robustness,
+  verifyRecord,
+} from "../../src/evaluation/index.js";
+import { type Model, withState } from "../../src/models/index.js";
+import { cloneParams } from "../../src/nn/index.js";
+import { liveTensors, ops, scope, type Tensor, tensor } from "../../src/torch/index.js";
+import { rng } from "../../src/util/index.js";
+import { splitOf } from "../support/oracle-split.js";
+import { copyOf, freeModel, tinyData, trainedTiny } from "../support/tiny.js";
+
+const threat: Threat = linf({ eps: "8/255" });
+const folders: string[] = [];
+const newFolder = () => {
+  const folder = mkdtempSync(join(tmpdir(), "s2ap-record-"));
+  folders.push(folder);
+  return join(folder, "record");
+};
+
+let model: Model;
+let data: Split;
+
+/** 300 images in three blocks: the training images again and again, with other noise and paler, so that some are easy to break. */
+function manyImages(): Split {
+  const { train } = tinyData();
+  return scope(() => {
+    const { images, labels } = train.dataset;
+    const times = Math.ceil(300 / train.length);
+    const at = tensor(
+      BigInt64Array.from([...train.indices].flatMap((i) => Array(times).fill(i)).slice(0, 300), BigInt),
+    );
+    const picked = ops.indexSelect(images, 0, at);
+    const values = picked.toArray() as Uint8Array;
+    for (let i = 0; i < values.length; i++) {
+      const share = 0.1 + ((Math.floor(i / 192) * 7) % 60) / 60;
+      const moved = 128 + share * ((values[i] as number) - 128) + Math.floor(60 * rng(0, "pixel", i).uniform()) - 30;
+      values[i] = Math.max(0, Math.min(255, moved));
+    }
+    const noisy = tensor(values, picked.shape);
+    return splitOf("tiny", noisy, ops.indexSelect(labels, 0, at), 4);
+  });
+}
+
+beforeAll(async () => {
+  model = await trainedTiny();
+  data = manyImages();
+});
+afterAll(() => {
+  freeModel(model);
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+const attacks = () =>
+  buildAttacks(
+    [
+      { name: "pgd", options: { steps: 3 } },
+      { name: "apgd-ce", options: { steps: 12, restarts: 2 } },
+      { name: "apgd-t", options: { steps: 8, targets: 3 } },
+      { name: "square", options: { queries: 20 } },
+    ],
+    threat,
+  );
+const evaluate = (options: Partial<AttackListOptions> = {}, network = model, on = data): Robustness =>
+  attackList(network, on, { threat, attacks: attacks(), seed: 3, checks: false, ...options });
+/** What must not change: all but the time. */
+const claim = ({ seconds: _, attacks: list, ...rest }: Robustness) => ({
+  ...rest,
+  attacks: list.map(({ seconds: __, ...each }) => each),
+});
+
+class Interrupted extends Error {}
+/** Stops at the n-th question. */
+const stopAt = (n: number) => {
+  let asked = 0;
+  return () => {
+    if (++asked === n) throw new Interrupted();
+  };
+};
+
+test("a list of attacks: accuracy falls, the record says why, and nothing is left in memory", () => {
+  const before = liveTensors();
+  const bounds: number[] = [];
+  const found = scope(() => evaluate({ onProgress: ({ bound }) => void bounds.push(bound) }));
+  expect(liveTensors()).toBe(before);
+  expect(found.examples).toBe(300);
+  expect(found.cleanAccuracy).toBeGreaterThan(0.5);
+  expect(found.robustAccuracy).toBeLessThan(found.cleanAccuracy);
+  const after = Object.values(found.after);
+  expect(Object.keys(found.after)).toEqual(["clean", "pgd", "apgd-ce", "apgd-t", "square"]);
+  for (const series of [bounds, after]) expect([...series].sort((a, b) => b - a)).toEqual(series);
+  expect(bounds.at(-1)).toBe(found.robustAccuracy);
+  const standing = found.images.filter(({ brokenBy }) => brokenBy === null).length;
+  expect(standing / 300).toBe(found.robustAccuracy);
+  for (const { brokenBy, norm, adversarial, label } of found.images) {
+    if (brokenBy === null) expect(adversarial).toBe(null);
+    else expect(adversarial).not.toBe(label);
+    if (norm !== null) expect(norm).toBeLessThanOrEqual(threat.eps * (1 + 1e-6) + 1e-7);
+  }
+});
+
+describe("a record", () => {
+  let whole: Robustness;
+  let folder: string;
+  /** How often a whole evaluation asks whether to stop. */
+  let questions = 0;
+  beforeAll(() => {
+    folder = newFolder();
+    whole = evaluate({ record: { folder }, shouldStop: () => void questions++ });
+  });
+
+  test("is what the same evaluation without one gives, and what its files say", () => {
+    expect(claim(whole)).toEqual(claim(evaluate()));
+    expect(JSON.parse(readFileSync(join(folder, "images.json"), "utf8"))).toEqual(whole.images);
+    expect(claim(JSON.parse(readFileSync(join(folder, "result.json"), "utf8")))).toEqual(claim(whole));
+  });
+
+  test("opened again when done has nothing to do, and the same result", () => {
+    const stop = () => {
+      throw new Interrupted();
+    };
+    expect(claim(evaluate({ record: { folder }, shouldStop: stop }))).toEqual(claim(whole));
+  });
+
+  test("of two shards is the record of one process, to the bit", () => {
+    const shared = newFolder();
+    const first = evaluate({ record: { folder: shared }, shard: { index: 0, of: 2 } });
+    expect(first.examples).toBe(128 + 44);
+    expect(() => mergeRecord(shared)).toThrow("units of work undone");
+    evaluate({ record: { folder: shared }, shard: { index: 1, of: 2 } });
+    expect(claim(mergeRecord(shared))).toEqual(claim(whole));
+    const points = (from: string) => readFileSync(join(from, "adversarial.safetensors"));
+    expect(points(shared).equals(points(folder))).toBe(true);
+  });
+
+  test.each([2, 9, 17, 40, 55, 71, 100])("stopped at question %i inside a search goes on to the same bits", (n) => {
+    const resumed = newFolder();
+    const stop = () => evaluate({ record: { folder: resumed }, shouldStop: stopAt(n) });
+    expect(stop).toThrow(Interrupted);
+    let asked = 0;
+    const again = evaluate({ record: { folder: resumed }, shouldStop: () => void asked++ });
+    expect(claim({ ...again, passes: whole.passes, attacks: [] })).toEqual(claim({ ...whole, attacks: [] }));
+    const points = (from: string) => readFileSync(join(from, "adversarial.safetensors"));
+    expect(points(resumed).equals(points(folder))).toBe(true);
+    // Steps before the stop are not done again; PGD, which no one sees into, may repeat its three.
+    expect(asked).toBeGreaterThanOrEqual(questions - n);
+    expect(asked).toBeLessThanOrEqual(questions - n + 4);
+  });
+
+  test("that lost the end of its journal or of its points is cut back, and ends the same", () => {
+    const torn = newFolder();
+    expect(() => evaluate({ record: { folder: torn }, shouldStop: stopAt(60) })).toThrow(Interrupted);
+    appendFileSync(join(torn, "shard-0/units.jsonl"), '0123456789abcdef {"kind":"un');
+    const points = join(torn, "shard-0/points.bin");
+    truncateSync(points, readFileSync(points).length - 5);
+    const warnings: string[] = [];
+    const found = evaluate({ record: { folder: torn }, onWarning: (message) => void warnings.push(message) });
+    expect(warnings.join("\n")).toMatch(/was cut off[\s\S]*points that end early/);
+    expect(claim({ ...found, passes: whole.passes, attacks: [] })).toEqual(claim({ ...whole, attacks: [] }));
+  });
+
+  test("with a spoilt line in the middle is refused by file and line", () => {
+    const spoilt = newFolder();
+    evaluate({ record: { folder: spoilt } });
+    const path = join(spoilt, "shard-0/units.jsonl");
+    const lines = readFileSync(path, "utf8").split("\n");
+    lines[1] = (lines[1] as string).replace('"predictions":[', '"predictions":[3,');
+    writeFileSync(path, lines.join("\n"));
+    expect(() => evaluate({ record: { folder: spoilt } })).toThrow(/units\.jsonl:2: expected a line/);
+  });
+
+  test("of another network, radius or list is refused, and says what differs", () => {
+    const other = withState(model, { params: cloneParams(model.params) });
+    const [name] = other.prunable;
+    ops.mul_(other.params.get(name as string) as Tensor, 1.01);
+    expect(() => evaluate({ record: { folder } }, other)).toThrow(/changed one\n {2}model\.weights/);
+    const wider = linf({ eps: "0.04" });
+    expect(() => evaluate({ record: { folder }, threat: wider })).toThrow('eps: the record has "8/255", now "0.04"');
+    expect(() => evaluate({ record: { folder }, attacks: attacks().slice(1) })).toThrow("attacks[0].name");
+    expect(() => evaluate({ record: { folder }, seed: 4 })).toThrow("seed: the record has 3, now 4");
+  });
+
+  test("verifies in one pass, and not with other weights or other points", () => {
+    const checked = verifyRecord(folder, model, data);
+    expect(checked).toMatchObject({ holds: true, failures: [], sameWeights: true });
+    expect(checked.robustAccuracy).toBe(whole.robustAccuracy);
+    const other = copyOf(model);
+    for (const tensor of other.params.values()) ops.mul_(tensor, -1);
+    const refuted = verifyRecord(folder, other, data);
+    expect(refuted).toMatchObject({ holds: false, sameWeights: false });
+    freeModel(other);
+    const invented = newFolder();
+    evaluate({ record: { folder: invented } });
+    const standing = whole.images.find(({ brokenBy }) => brokenBy === null);
+    const images = whole.images.map((image) =>
+      image === standing ? { ...image, brokenBy: "pgd", adversarial: 0, norm: 0.01 } : image,
+    );
+    writeFileSync(join(invented, "images.json"), JSON.stringify(images));
+    expect(verifyRecord(invented, model, data).failures).toEqual([
+      { index: standing?.index, reason: "there is no point for it" },
+    ]);
+  });
+
+  test("warms the start of another network: the same claim about what stands, with attacks spared", () => {
+    const parent = loadAdversarial(folder);
+    const warm = evaluate({ warmStart: parent });
+    expect(warm.warmStart?.tried).toBe(parent.indices.length);
+    expect(warm.warmStart?.spared).toBe(parent.indices.length);
+    expect(warm.robustAccuracy).toBe(whole.robustAccuracy);
+    expect(warm.images.filter(({ brokenBy }) => brokenBy === "warm-start")).toHaveLength(parent.indices.length);
+    expect(warm.passes.forward).toBeLessThan(whole.passes.forward);
+    // In a smaller ball the points are moved inside, and each is judged there.
+    const smaller = evaluate({ warmStart: parent, threat: linf({ eps: "1/255" }), attacks: attacks().slice(0, 1) });
+    for (const { norm } of smaller.images) if (norm !== null) expect(norm).toBeLessThanOrEqual(1.000001 / 255 + 1e-7);
+    parent.points.dispose();
+  });
+});
+
+test("individually, each attack sees every image; the worst case over them is the record", () => {
+  const together = evaluate({ individual: true });
+  const broken = new Set<number>();
+  for (const attack of attacks()) {
+    const alone = evaluate({ attacks: [attack] });
+    const outcome = together.attacks.find((each) => each.attack === attack.name);
+    expect(outcome?.alone).toBe(alone.robustAccuracy);
+    for (const { index, brokenBy } of alone.images) if (brokenBy !== null) broken.add(index);
+  }
+  expect(together.images.filter(({ brokenBy }) => brokenBy !== null).map(({ index }) => index)).toEqual(
+    [...broken].sort((a, b) => a - b),
+  );
+});
+
+test("a question ends it early, with the bound that decided it", () => {
+  const all = evaluate();
+  const early = evaluate({ until: `robust < ${(all.after.pgd as number) + 0.001}` });
+  expect(early.verdict).toMatchObject({ answer: true });
+  expect(early.verdict?.bound).toBe(early.robustAccuracy);
+  expect(early.after.square).toBe(early.after.pgd);
+  expect(early.passes.forward).toBeLessThan(all.passes.forward);
+  const never = evaluate({ until: "robust > 1 %" });
+  expect(never.verdict).toEqual({ question: "robust > 1 %", answer: true, bound: all.robustAccuracy });
+  expect(() => evaluate({ until: "robust <= 3" })).toThrow("until: expected a question");
+});
+
+test("images may be chosen by position; their record names them", () => {
+  const found = evaluate({ indices: [5, 7, 150] });
+  expect(found.images.map(({ index }) => index)).toEqual([5, 7, 150]);
+  const all = evaluate({ leave: false });
+  const few = evaluate({ indices: [5, 7, 150], leave: false, attacks: [{ name: "pgd", attack: pgd(threat) }] });
+  expect(few.images.map(({ clean }) => clean)).toEqual([5, 7, 150].map((at) => all.images[at]?.clean));
+});
+
+test("bad data and weights are errors, never numbers", () => {
+  const { dataset } = data;
+  const labels = ops.add(dataset.labels, 4);
+  const odd = { ...dataset, labels };
+  expect(() => evaluate({}, model, split(odd, data.indices))).toThrow("labels in [0, 3]");
+  const bytes: Split = {
+    ...data,
+    ordered: (start, count) => {
+      const batch = data.ordered(start, count);
+      return { ...batch, x: ops.mul(batch.x, 255) };
+    },
+  };
+  expect(() => evaluate({}, model, bytes)).toThrow(/pixels in \[0, 1\].*divide images in 0..255 by 255/);
+  const broken = copyOf(model);
+  ops.fill_(broken.params.get(broken.prunable[0] as string) as Tensor, Number.NaN);
+  expect(() => evaluate({}, broken)).toThrow('expected finite numbers, got "NaN or infinity"');
+  freeModel(broken);
+});
+
+test("a folder that takes no writing is a DataError", () => {
+  expect(() => evaluate({ record: { folder: "/proc/s2ap" } })).toThrow(/cannot make the folder/);
+});
+
+test("every preset's attacks exist and take their options", () => {
+  for (const { lists } of Object.values(presets)) {
+    for (const [norm, list] of Object.entries(lists)) {
+      expect(() => buildAttacks(list, { norm: norm as "linf", eps: 1, epsText: "1" })).not.toThrow();
+    }
+  }
+});
