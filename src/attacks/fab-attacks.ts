@@ -5,6 +5,7 @@ import { type SearchAttack, type SearchRun, searchAttack } from "./search-attack
 import type { Threat } from "./threat.js";
 
 const STEPS = 100;
+const TARGETS = 9;
 
 export const fabOptions = z.strictObject({
   steps: z.int().min(1).default(STEPS).describe("steps of each run; default 100"),
@@ -29,11 +30,11 @@ export const fabOptions = z.strictObject({
   faithful: z
     .boolean()
     .default(false)
-    .describe("two forward passes a step, as the reference makes, for comparison; default false"),
+    .describe("always two forward passes a step, as the reference makes, for comparison; default false"),
 });
 
 export const fabTOptions = fabOptions.extend({
-  targets: z.int().min(1).default(9).describe("classes to go to, from the second in rank on; default 9"),
+  targets: z.int().min(1).default(TARGETS).describe("classes to go to, from the second in rank on; default 9"),
 });
 
 /** Called by its kind, and by what differs from the standard attack. */
@@ -69,6 +70,7 @@ export function fabT(threat: Threat, options: z.input<typeof fabTOptions> = {}):
     ),
   );
   const notes = (classes: number) =>
-    classes - 1 < targets ? [`${classes - 1} targets in place of ${targets}, since there are ${classes} classes`] : [];
-  return searchAttack(nameOf("fab-t", parsed), threat, runs, notes);
+    classes <= targets ? [`${classes - 1} ${classes === 2 ? "target" : "targets"} in place of ${targets}`] : [];
+  const name = nameOf("fab-t", parsed) + (targets === TARGETS ? "" : `-${targets}targets`);
+  return searchAttack(name, threat, runs, notes);
 }
