@@ -32,7 +32,11 @@ type ApgdOptions = z.output<typeof apgdOptions>;
 
 /** What tells an attack from its kin: whatever is not as AutoAttack has it. */
 function called(name: string, { steps, restarts, eot }: ApgdOptions): string {
-  const parts = [steps === 100 ? "" : `-${steps}`, restarts > 1 ? `x${restarts}` : "", eot > 1 ? `-eot${eot}` : ""];
+  const parts = [
+    steps === 100 ? "" : `-${steps}`,
+    restarts > 1 ? `${steps === 100 ? "-" : ""}x${restarts}` : "",
+    eot > 1 ? `-eot${eot}` : "",
+  ];
   return name + parts.join("");
 }
 
