@@ -7,6 +7,8 @@ export { type Attack, attack, inputGradient, type PerturbOptions, type Start, ty
 export { type FabSearchOptions, type FabState, fabSearch } from "./fab.js";
 export { fab, fabT } from "./fab-attacks.js";
 export { fgsm } from "./fgsm.js";
+export { type FmnOptions, type FmnState, fmn, fmnSearch } from "./fmn.js";
+export { type FmnSearchOptions, type FmnTrial, searchFmnOptions } from "./fmn-search.js";
 export { l1Project } from "./l1-projection.js";
 export { type AttackObjective, crossEntropy, dlr, dlrTargeted, klFrom, margin } from "./objectives.js";
 export { pgd } from "./pgd.js";
@@ -31,5 +33,7 @@ export {
   searchAttack,
   targeted,
 } from "./search-attack.js";
+export { type SquareState, square, squareSearch } from "./square.js";
+export type { SquareDraws } from "./square-draws.js";
 export { l1, l2, linf, type Threat, type ThreatNorm, threatOf, threatSchema } from "./threat.js";
 export { breaks, reach } from "./verify.js";

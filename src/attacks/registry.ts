@@ -4,7 +4,9 @@ import { apgdCe, apgdDlr, apgdOptions, apgdTargeted, apgdTargetedOptions } from 
 import type { Attack } from "./attack.js";
 import { fab, fabOptions, fabT, fabTOptions } from "./fab-attacks.js";
 import { fgsm } from "./fgsm.js";
+import { fmn, fmnOptions } from "./fmn.js";
 import { pgd, pgdOptions } from "./pgd.js";
+import { square, squareOptions } from "./square.js";
 import type { Threat } from "./threat.js";
 
 /** What an attack is built from besides its options. */
@@ -47,5 +49,15 @@ export const attacks = registry("attack", {
     summary: "FAB towards the classes of rank 2, 3, ... one by one (Croce and Hein 2020)",
     options: fabTOptions,
     create: (options, { threat }: AttackContext): Attack => fabT(threat, options),
+  }),
+  fmn: entry({
+    summary: "fast minimum-norm attack with an adaptive radius, Linf and L2 (Pintor et al. 2021)",
+    options: fmnOptions,
+    create: (options, { threat }: AttackContext): Attack => fmn(threat, options),
+  }),
+  square: entry({
+    summary: "random search for square changes, which sees logits only (Andriushchenko et al. 2020)",
+    options: squareOptions,
+    create: (options, { threat }: AttackContext): Attack => square(threat, options),
   }),
 });

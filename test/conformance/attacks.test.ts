@@ -49,6 +49,14 @@ const variants: Readonly<Record<string, readonly Variant[]>> = {
   "apgd-t": [{ options: { steps: 10, targets: 2 }, random: true, also: inL1 }],
   fab: [{ options: { steps: 10 }, random: false, nearest: true }],
   "fab-t": [{ options: { steps: 10, targets: 2 }, random: false, nearest: true }],
+  square: [
+    { options: { queries: 100 }, random: true, blackBox: true, also: inL1 },
+    { options: { queries: 40, restarts: 3, rescale: true }, random: true, blackBox: true, also: inL1 },
+  ],
+  fmn: [
+    { options: { loss: "dlr" }, random: false, nearest: true },
+    { options: { optimizer: { name: "adam" }, scheduler: { name: "plateau" } }, random: false, nearest: true },
+  ],
 };
 const threats = [linf({ eps: "8/255" }), linf({ eps: "0.3" }), l2({ eps: "0.5" }), l2({ eps: "2" })];
 
