@@ -34,5 +34,14 @@ export {
 } from "./presets.js";
 export { findDescription } from "./record.js";
 export type { AttackOutcome, Check, ImageRecord, Robustness } from "./robustness.js";
+export {
+  type CurvePoint,
+  curveAt,
+  type MinimumNormOptions,
+  type MinimumNorms,
+  minimumNorms,
+  type SecurityCurve,
+  securityCurve,
+} from "./security-curve.js";
 export { parseUntil } from "./until.js";
 export { loadAdversarial, readImages, type Verification, verifyRecord } from "./verify.js";
