@@ -29,6 +29,7 @@ export interface Probe {
   readonly x: Tensor;
   readonly y: Tensor;
   readonly correct: readonly number[];
+  readonly poll?: (() => void) | undefined;
 }
 
 /** Logits over their own length, so that differences do not depend on the network's scale; float64 [N,K]. */
@@ -118,7 +119,7 @@ export function maskApplied(model: Model, claimed: number | undefined): Check[] 
 const ABSURD = { factor: 4, images: 32, share: 0.2 };
 
 /** At four times the radius hardly anything should stand; where it does, gradients are probably of no use. */
-export function absurdRadius({ judge, threat, x, y, correct }: Probe): Check[] {
+export function absurdRadius({ judge, threat, x, y, correct, poll }: Probe): Check[] {
   const eps = Math.min(threat.eps * ABSURD.factor, threat.norm === "linf" ? 1 : Number.POSITIVE_INFINITY);
   const rows = correct.slice(0, ABSURD.images);
   if (threat.eps === 0 || rows.length < 8) return [];
@@ -127,7 +128,8 @@ export function absurdRadius({ judge, threat, x, y, correct }: Probe): Check[] {
   const [images, labels] = [rowsOf(x, rows), rowsOf(y, rows)];
   const attack = threat.norm === "l1" ? buildAttack("apgd-ce", {}, wide).attack : pgd(wide, { steps: 40 });
   const indices = Int32Array.from(rows);
-  const points = attack.perturb(judge, images, labels, { rng: rng(0, "evaluation", "absurd radius"), indices });
+  const key = rng(0, "evaluation", "absurd radius");
+  const points = attack.perturb(judge, images, labels, { rng: key, indices, ...(poll && { poll }) });
   const standing = (rows.length - confirm(judge, wide, images, labels, points).rows.length) / rows.length;
   if (standing <= ABSURD.share) return [];
   const message = `${percent(standing)} of ${rows.length} images stand at ${ABSURD.factor} times the radius: gradients may be masked.`;

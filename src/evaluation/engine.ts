@@ -190,13 +190,13 @@ class Session {
   /** Made once for a record, by the process that has the first block. */
   #firstChecks(): void {
     if (!this.#blocks.includes(0) || this.#journal.lines.some(({ kind }) => kind === "checks")) return;
-    const { threat, judge } = this.#bench;
+    const { threat, judge, poll } = this.#bench;
     const { attacks, sparsity, checks: passes = true, preset, onCheck } = this.#options;
     scope(() => {
       const { x, y, size } = this.#images.load(0);
       const correct = Array.from({ length: size }, (_, i) => i).filter((i) => this.ledger.isCorrect(i));
       const at = { model: this.#model, attacks, sparsity, random: preset === "aa-rand", passes };
-      const made = this.#measure(() => firstChecks({ judge, threat, x, y, correct }, at));
+      const made = this.#measure(() => firstChecks({ judge, threat, x, y, correct, poll }, at));
       for (const check of made.value) onCheck?.(check);
       this.#write({ kind: "checks", checks: made.value, passes: made.passes });
     });

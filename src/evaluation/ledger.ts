@@ -1,4 +1,4 @@
-import { type CleanLine, type Line, type UnitLine, unitKey, WARM_START } from "./lines.js";
+import { type CleanLine, type Line, type UnitLine, unitKey } from "./lines.js";
 import { BLOCK } from "./list.js";
 
 /** How one image was broken. */
@@ -70,19 +70,17 @@ export class Ledger {
   }
 
   /**
-   * The positions of a block that stood when this run came to it: right as they are, and broken by nothing before.
-   * `individual`: by nothing before of the same attack. Parts of the run that are done do not change the answer.
+   * The positions of a block that stood when this run came to it: right as they are, and broken by nothing before;
+   * `individual`: by no earlier run of the same attack. Parts of the run that are done do not change the answer.
    */
   standing(range: readonly [number, number], attack: string, run: string, individual: boolean): number[] {
     const own = this.broken.get(attack);
-    const warm = this.broken.get(WARM_START);
     const found: number[] = [];
     for (let at = range[0]; at < range[1]; at++) {
       if (!this.isCorrect(at)) continue;
       const mine = own?.get(at);
       const others = (this.#brokenByAny.get(at) ?? 0) - (mine === undefined ? 0 : 1);
-      const spared = individual ? attack !== WARM_START && (warm?.has(at) ?? false) : others > 0;
-      if (!spared && (mine === undefined || mine.run === run)) found.push(at);
+      if ((individual || others === 0) && (mine === undefined || mine.run === run)) found.push(at);
     }
     return found;
   }

@@ -1,5 +1,5 @@
 // A list of attacks in one process, in shards, stopped and resumed, in other batches: the same record.
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -159,6 +159,53 @@ describe("a record", () => {
     expect(asked).toBeLessThanOrEqual(questions - n + 4);
   });
 
+  test.each([14, 33, 58, 90])("of a process that was killed at question %i goes on from its last snapshot", (n) => {
+    const [living, dead] = [newFolder(), newFolder()];
+    let asked = 0;
+    const kill = () => {
+      if (++asked === n) cpSync(living, dead, { recursive: true });
+    };
+    evaluate({ record: { folder: living, snapshotSeconds: 0 }, shouldStop: kill });
+    rmSync(join(dead, "shard-0/lock"));
+    let again = 0;
+    const found = evaluate({ record: { folder: dead }, shouldStop: () => void again++ });
+    expect(claim({ ...found, passes: whole.passes, attacks: [] })).toEqual(claim({ ...whole, attacks: [] }));
+    const points = (from: string) => readFileSync(join(from, "adversarial.safetensors"));
+    expect(points(dead).equals(points(folder))).toBe(true);
+    expect(again).toBeLessThanOrEqual(questions - n + 4);
+  });
+
+  test("with a damaged snapshot begins that search anew, and says so", () => {
+    const damaged = newFolder();
+    expect(() => evaluate({ record: { folder: damaged }, shouldStop: stopAt(40) })).toThrow(Interrupted);
+    const path = join(damaged, "shard-0/snapshot.safetensors");
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 3] = (bytes[bytes.length - 3] as number) ^ 1;
+    writeFileSync(path, bytes);
+    const warnings: string[] = [];
+    const found = evaluate({ record: { folder: damaged }, onWarning: (message) => void warnings.push(message) });
+    expect(warnings.join()).toContain("the search begins anew");
+    expect(claim({ ...found, passes: whole.passes, attacks: [] })).toEqual(claim({ ...whole, attacks: [] }));
+  });
+
+  test("is written by one process at a time", () => {
+    const held = newFolder();
+    const second = () => evaluate({ record: { folder: held } });
+    let refused: unknown;
+    evaluate({
+      record: { folder: held },
+      shouldStop: () => {
+        if (refused !== undefined) return;
+        try {
+          second();
+        } catch (error) {
+          refused = error;
+        }
+      },
+    });
+    expect(String(refused)).toContain("expected a run folder nobody writes");
+  });
+
   test("that lost the end of its journal or of its points is cut back, and ends the same", () => {
     const torn = newFolder();
     expect(() => evaluate({ record: { folder: torn }, shouldStop: stopAt(60) })).toThrow(Interrupted);
@@ -286,6 +333,8 @@ test("a folder that takes no writing is a DataError", () => {
 });
 
 test("every preset's attacks exist and take their options", () => {
+  const { attack, eps } = presets["ap-benchmark"].minimumNorm;
+  expect(() => buildAttacks([attack], linf({ eps }))).not.toThrow();
   for (const { lists } of Object.values(presets)) {
     for (const [norm, list] of Object.entries(lists)) {
       expect(() => buildAttacks(list, { norm: norm as "linf", eps: 1, epsText: "1" })).not.toThrow();

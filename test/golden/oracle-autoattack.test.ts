@@ -5,6 +5,9 @@
 // first 16 images and the APGD half of `standard` with 30 steps, and what stands is compared with the images on which the
 // reference's seeds agree; what FAB-T and Square broke later may stand, and two more. Results are compared at batch
 // sizes 1, 7 and 128 in float64, on 16 images and 5 steps.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { l1, l2, linf, type Threat } from "../../src/attacks/index.js";
 import {
@@ -12,6 +15,7 @@ import {
   attackList,
   autoAttack,
   buildAttacks,
+  fastVictim,
   type ImageRecord,
   presets,
   type Robustness,
@@ -180,5 +184,39 @@ forEachOracle("model", (folder) => {
     expect(rounded(one)).toEqual(rounded(all));
     expect(rounded(seven)).toEqual(rounded(all));
     expect(one?.attacks.map(({ alone }) => alone)).toEqual(all?.attacks.map(({ alone }) => alone));
+  });
+
+  test.each(["exact", "folded"])("stopped inside a search, %s, it goes on to the same bits", (search) => {
+    const threat = linf({ eps: epsOf(folder, "Linf") });
+    const list: readonly AttackSpec[] = [
+      { name: "apgd-ce", options: { steps: 6 } },
+      { name: "apgd-t", options: { steps: 6, targets: 2 } },
+      { name: "fab-t", options: { steps: 4, targets: 2 } },
+      { name: "square", options: { queries: 10 } },
+    ];
+    const { model } = oracleNetwork(folder, "float32", { images: 1 });
+    const split = oracleSplit(folder, IMAGES);
+    const run = (name: string, shouldStop: () => void) =>
+      scope(() => {
+        const victim = search === "folded" ? fastVictim(model, { precision: "float32" }) : undefined;
+        const record = { folder: join(root, name) };
+        const attacks = buildAttacks(list, threat);
+        const found = attackList(model, split, { threat, attacks, victim, search, record, checks: false, shouldStop });
+        return { images: found.images, points: readFileSync(join(root, name, "adversarial.safetensors")) };
+      });
+    const root = mkdtempSync(join(tmpdir(), "s2ap-oracle-"));
+    let questions = 0;
+    const all = run("whole", () => void questions++);
+    for (const n of [4, 13, Math.floor(questions / 2), questions - 3]) {
+      let asked = 0;
+      const stop = () => {
+        if (++asked === n) throw new Error("stopped");
+      };
+      expect(() => run(`at-${n}`, stop)).toThrow("stopped");
+      const again = run(`at-${n}`, () => undefined);
+      expect(again.images).toEqual(all.images);
+      expect(again.points.equals(all.points)).toBe(true);
+    }
+    rmSync(root, { recursive: true });
   });
 });
