@@ -67,7 +67,7 @@ describe("bad usage is 2 and says what is wrong", () => {
     [["run", "a.yaml", "--threads", "0"], "Expected a whole number >= 1."],
     [["eval", "m", "--seed", "x"], "Expected a whole number >= 0."],
     [["run", "a.yaml", "--max-time", "soon"], '--max-time: expected a duration such as 90s, 30m or 1h30m, got "soon"'],
-    [["eval", "m", "--norm", "l1"], "Allowed choices are linf, l2."],
+    [["eval", "m", "--norm", "l3"], "Allowed choices are linf, l2, l1."],
   ])("%j", async (argv, message) => {
     const { code, err, calls } = await run(argv);
     expect(code).toBe(2);
@@ -163,6 +163,7 @@ describe("commands", () => {
 
   test("eval prints a table that names where the numbers come from", async () => {
     const answer: Work = async () => ({
+      kind: "evaluation",
       status: "done",
       model: "model.safetensors",
       weights: "0123456789abcdef",

@@ -13,6 +13,8 @@ export interface Progress {
   close(): void;
 }
 
+type Bound = NonNullable<(RunUpdate & { readonly kind: "evaluation" })["bound"]>;
+
 const BAR = 16;
 
 function bar(share: number): string {
@@ -61,9 +63,15 @@ function doneLine(stage: StageChanged, last: EpochDone | undefined, seconds: num
   return `${stage.stage}: done, ${epochs}, last loss ${number(last.loss)}, ${accuracy}, ${duration(seconds)}`;
 }
 
+function boundText({ accuracy, interval: [low, high], secondsLeft }: Bound): string {
+  const left = secondsLeft === undefined ? "" : `  about ${duration(secondsLeft)} left`;
+  return `robust at most ${percent(accuracy)} (${percent(low)} to ${percent(high)})${left}`;
+}
+
 /** The live line of an evaluation. */
 export function attackLine(told: RunUpdate & { readonly kind: "evaluation" }): string {
-  const { attack, done, of, robust } = told;
+  const { attack, done, of, robust, bound } = told;
+  if (bound !== undefined) return `${attack}  ${bar(done / of)} ${boundText(bound)}`;
   return `${attack}  ${bar(done / of)} ${count(done)}/${count(of)} images  ${percent(robust / Math.max(1, done))} right`;
 }
 

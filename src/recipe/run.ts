@@ -38,6 +38,13 @@ export type RunUpdate =
       readonly done: number;
       readonly of: number;
       readonly robust: number;
+      /** Of a list of attacks, which counts units of work: robust accuracy is at most this. */
+      readonly bound?: {
+        readonly accuracy: number;
+        readonly interval: readonly [low: number, high: number];
+        /** Time to go, once it can be told. */
+        readonly secondsLeft: number | undefined;
+      };
     };
 
 export interface RunRecipeOptions {

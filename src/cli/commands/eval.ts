@@ -1,79 +1,112 @@
 import { Option } from "@commander-js/extra-typings";
-import { count, duration, percent, table } from "../format.js";
-import type { EvalOptions, EvalResult } from "../jobs/eval.js";
+import type { EvalAnswer, EvalOptions } from "../jobs/eval-options.js";
 import { showProgress } from "../progress.js";
-import { SIGNAL_CODES, watchSignals } from "../signals.js";
+import { SIGNAL_CODES, type StopSignal, watchSignals } from "../signals.js";
 import { type Cli, collect, command, positive, printJson, whole } from "./context.js";
+import { runShards } from "./eval-shards.js";
+import { answerText } from "./eval-text.js";
+
+const NORMS = ["linf", "l2", "l1"] as const;
 
 /** `s2ap eval`: attacks a finished network. */
 export function evalCommand(cli: Cli) {
+  return options().action(
+    async (model, { plugin = [], json, threads, shards, attack: attacks = [], shard, ...rest }) => {
+      const asked: EvalOptions = { model, attacks, ...rest, ...(shard !== undefined && { shard: shardOf(shard) }) };
+      const answer = await evalJob(cli, asked, { plugins: plugin, threads, shards, quiet: json === true });
+      if (answer.kind === "verified" && !(answer.holds && answer.sameWeights)) cli.exitCode = 3;
+      if (json === true) printJson(cli.terminal, answer);
+      else cli.terminal.out(answerText(answer));
+    },
+  );
+}
+
+/** What is evaluated, and by what. */
+function options() {
   return command("eval", "Measure a network on the test set: clean accuracy, and accuracy under attacks.", [
     "s2ap eval runs/quickstart/hydra-s2ap",
     "s2ap eval runs/quickstart/dense --attack pgd --eps 8/255 --examples 1000 --json",
-    "s2ap eval runs/quickstart/dense --attack '{name: pgd, steps: 50, restarts: 5}' --attack fgsm",
-    "s2ap eval model.safetensors --arch arch.json --data cifar10 --attack pgd --norm l2 --eps 0.5",
+    "s2ap eval runs/quickstart/dense --preset aa-standard --examples 1000 --out evals/dense",
+    "s2ap eval --weights w.safetensors --arch arch.json --images inputs.safetensors --preset aa-standard --eps 4/255",
+    "s2ap eval runs/quickstart/dense --verify evals/dense",
+    "s2ap eval --compare evals/dense evals/hydra",
   ])
-    .argument("<model>", "a run folder, or a safetensors file")
+    .argument("[model]", "a run folder, or a safetensors file")
+    .option("--weights <file>", "a safetensors file, in place of the argument")
     .option("--arch <file>", "description of the network in JSON, for safetensors that do not say what they are")
+    .option("--data <name>", "data set, or YAML with its options; default the run's, else cifar10")
+    .option(
+      "--images <file>",
+      "safetensors with `images` (uint8, or floats in [0,1]) and `labels`, in place of a data set",
+    )
+    .option("--examples <n>", "test images, from the front; default all", positive)
+    .option("--preset <name>", "a list of attacks: quick, apgd, aa-standard, aa-plus, aa-rand, ap-benchmark, curve")
     .option(
       "--attack <name>",
-      "an attack, or YAML with its options; may be repeated; default as in the run's recipe",
+      "an attack, or YAML with its options; repeated: each on what those before it left; default as in the run's recipe",
       collect,
     )
+    .option("--steps <n>", "steps of each attack, queries of Square; default the attack's own", positive)
+    .addOption(new Option("--norm <norm>", "of the radius; default the run's, else linf").choices(NORMS))
     .option("--eps <ratio>", "radius in pixel scale, e.g. 8/255; default the run's")
-    .addOption(
-      new Option("--norm <norm>", "of the radius; default the run's, else linf").choices(["linf", "l2"] as const),
-    )
-    .option("--data <name>", "data set, or YAML with its options; default the run's, else cifar10")
-    .option("--examples <n>", "test images, from the front; default all", positive)
-    .option("--batch-size <n>", "images at a time; changes no result", positive)
     .option("--seed <n>", "of the attacks' noise; default the run's, else 0", whole)
-    .option("--threads <n>", "threads of libtorch; default one a processor", positive)
-    .action(async (model, { plugin = [], json, threads, attack: attacks = [], ...rest }) => {
-      const result = await evalJob(
-        cli,
-        { model, attacks, ...rest },
-        { plugins: plugin, threads, quiet: json === true },
-      );
-      if (json === true) printJson(cli.terminal, result);
-      else cli.terminal.out(resultText(result));
-    });
+    .option("--out <folder>", "keep a record that can be resumed (by the same command), verified and compared")
+    .option("--shards <n>", "processes that share the images; changes no result", positive)
+    .addOption(new Option("--shard <i/n>", "one of these processes").hideHelp())
+    .option("--until <question>", 'stop once it is answered, e.g. "robust < 0.40"')
+    .option("--warm-start <record>", "try this record's adversarial examples first")
+    .option("--individual", "each attack on all images, not only on what is left")
+    .option("--faithful", "as the reference does it: nothing leaves early, the network as it is in float32")
+    .option("--verify <record>", "check every adversarial example of a record, in one pass")
+    .option("--compare <records...>", "two records, image by image")
+    .option("--start <file:key>", "one run of one attack from these points: writes trace.safetensors to --out")
+    .addOption(new Option("--dtype <type>", "arithmetic of such a run").choices(["float32", "float64"] as const))
+    .addOption(new Option("--loss <loss>", "of such a run").choices(["ce", "dlr", "dlr-targeted"] as const))
+    .option("--target-rank <r>", "its target: the class of this rank among the clean logits", positive)
+    .option("--batch-size <n>", "images at a time; changes no result", positive)
+    .option("--threads <n>", "threads of libtorch; default one a processor", positive);
+}
+
+function shardOf(text: string): { index: number; of: number } {
+  const [index, of] = text.split("/").map(Number);
+  return { index: (index ?? Number.NaN) - 1, of: of ?? Number.NaN };
 }
 
 interface How {
   readonly plugins: readonly string[];
   readonly threads: number | undefined;
+  readonly shards: number | undefined;
   readonly quiet: boolean;
 }
 
-async function evalJob(cli: Cli, options: EvalOptions, { quiet, ...how }: How): Promise<EvalResult> {
+async function evalJob(cli: Cli, options: EvalOptions, { quiet, shards = 1, ...how }: How): Promise<EvalAnswer> {
   const progress = showProgress(cli.terminal);
+  let stopShards = (_signal: StopSignal) => {};
   using stopper = watchSignals({
-    onStop: () => progress.say("stopping; once more to leave at once"),
+    onStop: (reason) => {
+      progress.say("stopping; once more to leave at once");
+      if (reason !== "time") stopShards(reason);
+    },
     onLeave: progress.close,
   });
   try {
-    // Results come all together at the end: on the way only the live line is of use.
-    const onReport = quiet ? () => {} : progress.update;
-    const result = (await cli.work("eval", options, { ...how, flag: stopper.flag, onReport })) as EvalResult;
+    const work = (given: EvalOptions) =>
+      // Results come all together at the end: on the way only the live line and warnings are of use.
+      cli.work("eval", given, {
+        ...how,
+        flag: stopper.flag,
+        onReport: quiet ? () => {} : (told) => told.kind !== "event" && progress.update(told),
+      }) as Promise<EvalAnswer>;
+    const answer =
+      shards === 1
+        ? await work(options)
+        : await runShards(options, { shards, ...how, say: progress.say, work, onStart: (stop) => (stopShards = stop) });
     const { reason } = stopper;
-    if (result.status === "stopped" && reason !== undefined && reason !== "time") cli.exitCode = SIGNAL_CODES[reason];
-    return result;
+    if (answer.kind === "evaluation" && answer.status === "stopped" && reason !== undefined && reason !== "time") {
+      cli.exitCode = SIGNAL_CODES[reason];
+    }
+    return answer;
   } finally {
     progress.close();
   }
-}
-
-export function resultText({ model, weights, data, seed, results }: EvalResult): string {
-  const head = ["attack", "threat", "images", "accuracy", "95 % interval", "time"];
-  const rows = results.map(({ attack, norm, eps, examples, robustAccuracy, interval, seconds }) => [
-    attack,
-    norm === null ? "" : `${norm} ${eps}`,
-    count(examples),
-    percent(robustAccuracy),
-    `${percent(interval[0])} to ${percent(interval[1])}`,
-    duration(seconds),
-  ]);
-  const origin = `${model} (sha256 ${weights.slice(0, 12)}), ${data.name}, seed ${seed}`;
-  return `${table([head, ...rows], [2, 3, 4, 5])}\n${origin}`;
 }

@@ -1,159 +1,187 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
-import { parse as parseYaml } from "yaml";
-import { evaluate, type Measured } from "../../evaluation/index.js";
-import { describedModel, type Model } from "../../models/index.js";
-import { loadTensors } from "../../nn/index.js";
-import { buildData, buildEvaluation, buildThreat } from "../../recipe/build.js";
-import { loadModel } from "../../recipe/model-file.js";
+import { evaluate, type Measured, preset, type Robustness } from "../../evaluation/index.js";
+import { buildEvaluation, buildThreat } from "../../recipe/build.js";
 import { registries } from "../../recipe/registries.js";
-import { type EvaluationRecipe, type Named, type Recipe, recipeSchemas } from "../../recipe/schema.js";
-import { readManifest } from "../../run/index.js";
-import { torchVersion } from "../../torch/index.js";
-import { DataError, diskError, expected, parseOptions, S2apError, sha256, UsageError } from "../../util/index.js";
-import type { Job } from "../jobs.js";
+import { type EvaluationRecipe, type Recipe, recipeSchemas } from "../../recipe/schema.js";
+import { scope } from "../../torch/index.js";
+import { parseOptions, S2apError, UsageError } from "../../util/index.js";
+import type { Job, JobContext } from "../jobs.js";
+import { runList } from "./eval-list.js";
+import type { EvalAnswer, EvalOptions, EvalResult, TraceResult } from "./eval-options.js";
+import { compareJob, verifyJob } from "./eval-records.js";
+import { findSource, named, type Opened, openImages, openModel, originOf, threatFrom } from "./eval-source.js";
+import { listOf, type Spec, withSteps } from "./eval-specs.js";
+import { trace, writeTrace } from "./eval-trace.js";
 
-export interface EvalOptions {
-  /** A run folder, or a safetensors file. */
-  readonly model: string;
-  /** Description of the network in JSON, for safetensors that do not say what they are. */
-  readonly arch?: string | undefined;
-  /** Names, or YAML with options; default: those of the run's recipe, else `clean`. */
-  readonly attacks: readonly string[];
-  readonly norm?: string | undefined;
-  readonly eps?: string | undefined;
-  /** A name, or YAML with options; default: the run's, else cifar10. */
-  readonly data?: string | undefined;
-  readonly examples?: number | undefined;
-  readonly batchSize?: number | undefined;
-  readonly seed?: number | undefined;
-}
+type Item = EvaluationRecipe;
 
-/** Numbers, and where they come from. */
-export interface EvalResult {
-  readonly status: "done" | "stopped";
-  readonly model: string;
-  /** SHA-256 of the safetensors file. */
-  readonly weights: string;
-  readonly data: { readonly name: string; readonly sha256: string };
-  readonly seed: number;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly results: readonly Measured[];
-}
-
-/** Files that a model argument means, and the recipe of its run if it has one. */
-interface Source {
-  readonly file: string;
-  readonly recipe: Recipe | undefined;
-}
-
-function findSource(path: string): Source {
-  if (!existsSync(path)) {
-    throw new DataError(`${path}: expected a run folder or a safetensors file, got nothing there`, {
-      code: "data/missing",
-    });
-  }
-  if (!statSync(path).isDirectory()) return { file: path, recipe: undefined };
-  const recipe = readManifest(path).recipe as unknown as Recipe | null;
-  const file = join(path, "model.safetensors");
-  if (existsSync(file)) return { file, recipe: recipe ?? undefined };
-  throw new DataError(`${path}: expected a finished run, got one without model.safetensors; run it to its end`, {
-    code: "data/unfinished-run",
+/** The attacks of `--attack`, with their defaults; `apgd` is short for the one that `--loss` names. */
+function askedFor({ attacks, steps }: EvalOptions): Item[] {
+  const { choices } = recipeSchemas(registries);
+  return attacks.map((text) => {
+    const { name, ...options } = parseOptions("--attack", choices.evaluation, named("--attack", text)) as Item;
+    if (name === "clean") return { name, ...options };
+    return { name, ...withSteps({ name, options }, steps).options };
   });
 }
 
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as unknown;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw diskError(path, error, "read");
-    throw new DataError(`${path}: expected JSON: ${error.message}`, { code: "data/architecture", cause: error });
-  }
+const specOf = ({ name, examples: _examples, ...options }: Item): Spec => ({ name, options });
+
+function requireThreat(threat: Recipe["threat"] | undefined, what: string) {
+  if (threat !== undefined) return buildThreat({ threat });
+  throw new UsageError(`eval: expected --eps with ${what}, e.g. --eps 8/255, got nothing`);
 }
 
-function openModel(source: Source, arch: string | undefined): Model {
-  if (arch === undefined) return loadModel(source.file);
-  return describedModel(readJson(arch), loadTensors(source.file).tensors);
+const isTrace = ({ start, dtype, loss, targetRank }: EvalOptions) =>
+  start !== undefined || dtype !== undefined || loss !== undefined || targetRank !== undefined;
+
+/** Whether attacks are a list, each on what those before it left, with what only lists have. */
+function isList(options: EvalOptions, asked: readonly Item[]): boolean {
+  const { preset: name, out, shard, until, warmStart, individual, faithful } = options;
+  if (name !== undefined || asked.length > 1) return true;
+  const only = [out, shard, until, warmStart].some((value) => value !== undefined) || individual || faithful;
+  if (only !== true) return false;
+  if (asked.some((item) => item.name !== "clean")) return true;
+  throw new UsageError("eval: expected an attack or a preset with --out, --shards, --until and the like, got none");
 }
 
-/** `pgd`, or `{name: pgd, steps: 50}`. */
-function named(where: string, text: string): unknown {
-  let value: unknown;
-  try {
-    value = parseYaml(text);
-  } catch {
-    throw new UsageError(expected(where, "a name, or options such as {name: pgd, steps: 50}", text));
-  }
-  return typeof value === "string" ? { name: value } : value;
-}
-
-interface Plan {
-  readonly data: Named;
-  readonly items: readonly EvaluationRecipe[];
-  readonly threat: Recipe["threat"] | undefined;
-}
-
-function makePlan(options: EvalOptions, recipe: Recipe | undefined): Plan {
-  const { choices } = recipeSchemas(registries);
-  const asked = options.attacks.map((text) => parseOptions("--attack", choices.evaluation, named("--attack", text)));
-  const data = options.data === undefined ? (recipe?.data ?? { name: "cifar10" }) : named("--data", options.data);
-  const threat =
-    options.eps === undefined
-      ? recipe?.threat
-      : { norm: options.norm ?? recipe?.threat.norm ?? "linf", eps: options.eps };
-  return {
-    data: parseOptions("--data", choices.data, data) as Named,
-    items: asked.length > 0 ? (asked as EvaluationRecipe[]) : (recipe?.evaluation ?? [{ name: "clean" }]),
-    threat: threat && (parseOptions("eval", choices.threat, threat) as Recipe["threat"]),
-  };
-}
-
-function attackOf(item: EvaluationRecipe, threat: Plan["threat"]) {
-  if (item.name === "clean") return undefined;
-  if (threat !== undefined) return buildEvaluation(item, buildThreat({ threat }));
-  throw new UsageError(`eval: expected --eps with the attack ${item.name}, e.g. --eps 8/255, got nothing`);
-}
-
-/** Measures a network on the test set, in float32. */
-export const job: Job<EvalOptions, EvalResult> = async (options, { shouldStop, report }) => {
-  const source = findSource(options.model);
-  const { data, items, threat } = makePlan(options, source.recipe);
-  const attacks = items.map((item) => ({ item, attack: attackOf(item, threat) }));
-  const model = openModel(source, options.arch);
-  const splits = await buildData({ data }, (text) => report({ kind: "message", text }));
-  const seed = options.seed ?? source.recipe?.seed ?? 0;
-  const results: Measured[] = [];
-  const poll = () => {
+function pollOf({ shouldStop }: JobContext): () => void {
+  return () => {
     if (shouldStop()) throw new S2apError("eval: stopped as asked", { code: "stopped" });
   };
+}
+
+const stoppedAsAsked = (error: unknown) => error instanceof S2apError && error.code === "stopped";
+
+function originIn({ origin, split, options, source }: Opened) {
+  const { name, source: data } = split.dataset;
+  return {
+    model: origin.name,
+    weights: origin.sha256,
+    data: { name, sha256: data.sha256 },
+    seed: options.seed ?? source.recipe?.seed ?? 0,
+    versions: origin.versions,
+  };
+}
+
+/** Attacks by themselves, each on all images: what a recipe's evaluation does. */
+function runSingles(opened: Opened, items: readonly Item[], context: JobContext): EvalResult {
+  const { model, split, threat, options } = opened;
+  const attacks = items.map((item) => ({
+    item,
+    attack: item.name === "clean" ? undefined : buildEvaluation(item, requireThreat(threat, `the attack ${item.name}`)),
+  }));
+  const origin = originIn(opened);
+  const results: Measured[] = [];
   let status: EvalResult["status"] = "done";
   try {
     for (const { item, attack } of attacks) {
-      const examples = options.examples ?? item.examples;
-      const measured = evaluate(model, splits.test, attack, {
-        examples,
+      const measured = evaluate(model, split, attack, {
+        examples: options.examples ?? item.examples,
         batchSize: options.batchSize,
-        seed,
-        shouldStop: poll,
-        onProgress: (progress) => report({ kind: "evaluation", run: "", attack: item.name, ...progress }),
+        seed: origin.seed,
+        shouldStop: pollOf(context),
+        onProgress: (progress) => context.report({ kind: "evaluation", run: "", attack: item.name, ...progress }),
       });
-      report({ kind: "event", run: "", event: { type: "evaluation", at: new Date().toISOString(), ...measured } });
+      context.report({
+        kind: "event",
+        run: "",
+        event: { type: "evaluation", at: new Date().toISOString(), ...measured },
+      });
       results.push(measured);
     }
   } catch (error) {
-    if (!(error instanceof S2apError) || error.code !== "stopped") throw error;
+    if (!stoppedAsAsked(error)) throw error;
     status = "stopped";
   }
-  const { name, source: origin } = splits.test.dataset;
-  const weights = sha256(readFileSync(source.file));
-  const versions = { node: process.versions.node, torch: torchVersion() };
+  return { kind: "evaluation", status, ...origin, ...summaryOf(results), results };
+}
+
+/** The last attack's numbers, which are those of clean images where nothing attacked. */
+function summaryOf(results: readonly Measured[]): Partial<EvalResult> {
+  const last = results.at(-1);
+  if (last === undefined) return {};
+  const { examples, cleanAccuracy, robustAccuracy, interval } = last;
+  const after = Object.fromEntries([["clean", cleanAccuracy], ...results.map((r) => [r.attack, r.robustAccuracy])]);
   return {
-    status,
-    model: basename(source.file),
-    weights,
-    data: { name, sha256: origin.sha256 },
-    seed,
-    versions,
-    results,
+    ...{ examples, cleanAccuracy, robustAccuracy, interval, after },
+    seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
   };
+}
+
+/** A list's outcomes in the form of single measurements. */
+function measurements({ attacks, norm, eps, examples, cleanAccuracy, cleanInterval }: Robustness): Measured[] {
+  return attacks.map(({ attack, robustAccuracy, interval, passes, seconds }) => ({
+    ...{ attack, norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds },
+  }));
+}
+
+function runAttacks(opened: Opened, asked: readonly Item[], context: JobContext): EvalResult {
+  const { model, split, options, origin: file } = opened;
+  const threat = requireThreat(opened.threat, "attacks");
+  const list = listOf(options, asked.filter(({ name }) => name !== "clean").map(specOf), threat);
+  const origin = originIn(opened);
+  const record = options.out === undefined ? {} : { record: options.out };
+  try {
+    const at = { ...options, seed: origin.seed };
+    const found = runList({ model, split, threat, list, origin: file }, at, { ...context, poll: pollOf(context) });
+    const { images: _images, ...rest } = found;
+    return { kind: "evaluation", status: "done", ...origin, ...rest, ...record, results: measurements(found) };
+  } catch (error) {
+    if (!stoppedAsAsked(error)) throw error;
+    return { kind: "evaluation", status: "stopped", ...origin, ...record, results: [] };
+  }
+}
+
+function runTrace(opened: Opened, asked: readonly Spec[], context: JobContext): TraceResult {
+  const { model, split, options } = opened;
+  const [spec] = asked;
+  if (spec === undefined || asked.length !== 1 || options.preset !== undefined) {
+    throw new UsageError("eval: expected one --attack with --start, --dtype, --loss and --target-rank");
+  }
+  const { out } = options;
+  if (out === undefined) throw new UsageError("eval: expected --out FOLDER for what a single run did, got nothing");
+  const threat = requireThreat(opened.threat, `the attack ${spec.name}`);
+  return scope(() => {
+    const begun = performance.now();
+    const traced = trace(model, split, spec, threat, options, pollOf(context));
+    const file = writeTrace(out, traced);
+    const { tensors, attack, robustAccuracy, cleanAccuracy, ...rest } = traced;
+    const shapes = Object.fromEntries(Array.from(tensors, ([name, { shape }]) => [name, shape]));
+    const after = { clean: cleanAccuracy, [attack]: robustAccuracy };
+    const seconds = (performance.now() - begun) / 1000;
+    const numbers = { attack, cleanAccuracy, robustAccuracy, after, ...rest };
+    return { kind: "trace", status: "done", ...originIn(opened), ...numbers, seconds, file, tensors: shapes };
+  });
+}
+
+/** `apgd` names a family of which `--loss` chooses; a trace does that itself. */
+const traceSpecs = ({ attacks }: EvalOptions): Spec[] =>
+  attacks.map((text) => {
+    const { name, ...options } = named("--attack", text) as { name: string };
+    return { name, options };
+  });
+
+function radiusOf(options: EvalOptions): EvalOptions {
+  const eps = options.eps ?? (options.preset === undefined ? undefined : preset(options.preset).eps);
+  return { ...options, eps };
+}
+
+/** Measures a network on the test set, in float32 unless told otherwise. */
+export const job: Job<EvalOptions, EvalAnswer> = async (given, context) => {
+  const options = radiusOf(given);
+  if (options.compare !== undefined) return compareJob(options.compare);
+  const say = (text: string) => context.report({ kind: "message", text });
+  const asked = isTrace(options) ? [] : askedFor(options);
+  const list = !isTrace(options) && options.verify === undefined && isList(options, asked);
+  const source = findSource(options);
+  const threat = threatFrom(options, source.recipe);
+  if (list) requireThreat(threat, "attacks");
+  const model = openModel(source, options.arch, options.dtype);
+  const split = await openImages(options, source.recipe, model, say);
+  const opened: Opened = { model, split, source, threat, options, origin: originOf(source) };
+  if (options.verify !== undefined) return verifyJob(options.verify, opened);
+  if (isTrace(options)) return runTrace(opened, traceSpecs(options), context);
+  if (list) return runAttacks(opened, asked, context);
+  const items = asked.length > 0 ? asked : (source.recipe?.evaluation ?? [{ name: "clean" }]);
+  return runSingles(opened, items, context);
 };

@@ -1,0 +1,128 @@
+// What an evaluation looks like on a terminal.
+import { count, duration, percent, table } from "../format.js";
+import type {
+  CompareResult,
+  EvalAnswer,
+  EvalOrigin,
+  EvalResult,
+  TraceResult,
+  VerifyResult,
+} from "../jobs/eval-options.js";
+
+export function answerText(answer: EvalAnswer): string {
+  switch (answer.kind) {
+    case "comparison":
+      return comparisonText(answer);
+    case "verified":
+      return verifiedText(answer);
+    case "trace":
+      return traceText(answer);
+    case "evaluation":
+      return answer.attacks === undefined ? resultText(answer) : listText(answer);
+  }
+}
+
+const between = ([low, high]: readonly [number, number]) => `${percent(low)} to ${percent(high)}`;
+
+const originText = ({ model, weights, data, seed }: EvalOrigin) =>
+  `${model} (sha256 ${weights.slice(0, 12)}), ${data.name}, seed ${seed}`;
+
+/** Attacks by themselves: a row each. */
+function resultText(result: EvalResult): string {
+  const head = ["attack", "threat", "images", "accuracy", "95 % interval", "time"];
+  const rows = result.results.map(({ attack, norm, eps, examples, robustAccuracy, interval, seconds }) => [
+    attack,
+    norm === null ? "" : `${norm} ${eps}`,
+    count(examples),
+    percent(robustAccuracy),
+    between(interval),
+    duration(seconds),
+  ]);
+  return `${table([head, ...rows], [2, 3, 4, 5])}\n${originText(result)}`;
+}
+
+/** A list: what each attack left of what those before it had left. */
+function listText(result: EvalResult): string {
+  const { attacks = [], cleanAccuracy = 0, cleanInterval = [0, 1], examples = 0, checks = [], verdict } = result;
+  const head = ["after", "tried", "broken", "robust", "95 % interval", "time"];
+  const clean = ["clean", count(examples), "", percent(cleanAccuracy), between(cleanInterval), ""];
+  const rows = attacks.map(({ attack, tried, broken, robustAccuracy, interval, seconds }) => [
+    attack,
+    count(tried),
+    count(broken),
+    percent(robustAccuracy),
+    between(interval),
+    duration(seconds),
+  ]);
+  const { warmStart, record } = result;
+  return [
+    table([head, clean, ...rows], [1, 2, 3, 4, 5]),
+    ...checks.map(({ severity, message }) => `${severity}: ${message}`),
+    ...(warmStart
+      ? [`warm start: ${count(warmStart.spared)} of ${count(warmStart.tried)} images spared the attacks`]
+      : []),
+    ...(verdict
+      ? [`${verdict.question}: ${verdict.answer ? "yes" : "no"}, robust accuracy is at most ${percent(verdict.bound)}`]
+      : []),
+    `${result.preset}, ${result.norm} eps ${result.eps}, ${count(examples)} images`,
+    originText(result),
+    ...(record === undefined ? [] : [`record: ${record}`]),
+  ].join("\n");
+}
+
+function traceText({
+  attack,
+  steps,
+  examples,
+  robustAccuracy,
+  cleanAccuracy,
+  file,
+  tensors,
+  ...rest
+}: TraceResult): string {
+  const rows = Object.entries(tensors).map(([name, shape]) => [name, `[${shape.join(", ")}]`]);
+  return [
+    `${attack}, ${steps} steps, ${count(examples)} images: clean ${percent(cleanAccuracy)}, robust ${percent(robustAccuracy)}`,
+    table([["tensor", "shape"], ...rows]),
+    originText(rest),
+    file,
+  ].join("\n");
+}
+
+const SHOWN = 10;
+
+function verifiedText(result: VerifyResult): string {
+  const { record, holds, claimed, confirmed, failures, robustAccuracy, examples, sameWeights } = result;
+  const more = failures.length > SHOWN ? [`  and ${failures.length - SHOWN} more`] : [];
+  return [
+    `${record}: ${count(confirmed)} of ${count(claimed)} broken images confirmed, of ${count(examples)}`,
+    ...(sameWeights ? [] : ["the weights are not those of the record"]),
+    holds ? `the record holds: robust accuracy is at most ${percent(robustAccuracy)}` : "the record does not hold:",
+    ...failures.slice(0, SHOWN).map(({ index, reason }) => `  image ${index}: ${reason}`),
+    ...more,
+  ].join("\n");
+}
+
+const P = (p: number) => (p < 0.0001 ? "below 0.0001" : p.toFixed(4));
+
+function comparisonText(result: CompareResult): string {
+  const { records, examples, robust, robustAccuracy, agreement, mcnemar, differences, left, onlyA, onlyB } = result;
+  const some = (list: readonly number[]) => `${list.slice(0, 20).join(", ")}${list.length > 20 ? ", ..." : ""}`;
+  return [
+    `A ${records[0]}: robust ${percent(robustAccuracy.a)}`,
+    `B ${records[1]}: robust ${percent(robustAccuracy.b)}`,
+    table(
+      [
+        [`${count(examples)} images`, "robust in B", "broken in B"],
+        ["robust in A", count(robust.both), count(robust.onlyA)],
+        ["broken in A", count(robust.onlyB), count(robust.neither)],
+      ],
+      [1, 2],
+    ),
+    `same verdict on ${percent(agreement)}; McNemar (${mcnemar.method}) p = ${P(mcnemar.p)}`,
+    ...(onlyA.length > 0 ? [`robust in A only: ${some(onlyA)}`] : []),
+    ...(onlyB.length > 0 ? [`robust in B only: ${some(onlyB)}`] : []),
+    ...(left.a + left.b > 0 ? [`images in one record only: ${left.a} in A, ${left.b} in B`] : []),
+    ...differences.map((difference) => `note: ${difference}`),
+  ].join("\n");
+}
