@@ -11,6 +11,8 @@ interface Option {
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
   readonly exclusiveMaximum?: number;
+  /** Records that are told apart by their name. */
+  readonly oneOf?: readonly { readonly properties?: { readonly name?: { readonly const?: string } } }[];
 }
 
 /** The kinds of things a recipe can name, by the heading of their section. */
@@ -37,6 +39,8 @@ const code = (value: unknown) => `\`${typeof value === "string" ? value : JSON.s
 
 function values(option: Option): string {
   if (option.enum) return option.enum.map(code).join(", ");
+  const kinds = option.oneOf?.flatMap(({ properties }) => properties?.name?.const ?? []) ?? [];
+  if (kinds.length > 0) return `record whose \`name\` is ${kinds.map(code).join(", ")}`;
   if (Array.isArray(option.type)) return "a ratio such as `8/255`";
   if (option.type === "boolean") return "`true`, `false`";
   if (option.type === "integer") return `whole number${interval(option)}`;
