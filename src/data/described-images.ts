@@ -2,7 +2,7 @@
 // `labels` [N], whole numbers.
 import { readFileSync } from "node:fs";
 import { loadTensors } from "../nn/index.js";
-import { type DType, keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
+import { type DType, keep, ops, scope, type Tensor } from "../torch/index.js";
 import { DataError, diskError, expected, sha256 } from "../util/index.js";
 import type { Dataset, Split } from "./dataset.js";
 import { split } from "./loader.js";
@@ -14,6 +14,8 @@ export interface DescribedImagesOptions {
   readonly numClasses: number;
   /** Images a batch. Default 128. */
   readonly batchSize?: number | undefined;
+  /** Of images that are floats; default float32, which networks take. */
+  readonly dtype?: "float32" | "float64" | undefined;
 }
 
 const FLOATS: readonly DType[] = ["float32", "float64", "float16", "bfloat16"];
@@ -76,7 +78,7 @@ export function describedImages(path: string, options: DescribedImagesOptions): 
   const isBytes = images.dtype === "uint8";
   const kept = keep(
     scope(() => ({
-      images: isBytes ? ops.clone(images) : ops.to(images, "float32"),
+      images: isBytes ? ops.clone(images) : ops.to(images, options.dtype ?? "float32"),
       labels: ops.to(labels, "int64"),
     })),
     { forever: true },
