@@ -9,8 +9,8 @@
 // It begins at x; with a random start at clip01(x + eps/2 unit(t)), t uniform in [-1,1] (linf) or Gaussian, and eps has no
 // other part in the search. Where we deviate: the forward pass at a new v also makes the next planes of the images where it
 // is not misclassified, since v stays there; the gradient after the last step is left out. In linf and L2 most points are
-// misclassified on most steps, and the planes are made by a second pass; in L1 a fifth of the time is saved. `faithful`
-// always makes two.
+// misclassified on most steps, and the planes are made by a second pass; in L1 up to a fifth of the work is saved.
+// `faithful` always makes two.
 import { enableGrad, grad, ops, present, scope, type Tensor } from "../torch/index.js";
 import { noise, type Victim } from "./attack.js";
 import { planeDisplacement } from "./fab-projection.js";
