@@ -1,6 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { STAGES } from "../../run/index.js";
 import { duration } from "../format.js";
+import type { EvalAnswer } from "../jobs/eval-options.js";
 import type { RunJobOptions, RunJobResult } from "../jobs/run.js";
 import { showProgress } from "../progress.js";
 import { parseDuration, SIGNAL_CODES, type Stopper, watchSignals } from "../signals.js";
@@ -11,6 +12,7 @@ export function runCommand(cli: Cli) {
   return command("run", "Run a recipe: train, prune, finetune, attack, report. Run it again to resume.", [
     "s2ap run recipes/quickstart.yaml",
     "s2ap run recipes/quickstart.yaml --tiny",
+    "s2ap run recipes/quickstart.yaml --autoattack",
     "s2ap run my.yaml --set stages.search.method.keepRatio=0.05 --set seed=2 --out runs/five-percent",
     "s2ap run my.yaml --only search --from runs/dense",
     "s2ap run my.yaml --max-time 50m       # stops cleanly; run again to go on",
@@ -19,6 +21,7 @@ export function runCommand(cli: Cli) {
     .option("--set <path=value>", "change a value of the recipe; may be repeated", collect)
     .option("--profile <name>", "lay one of the recipe's profiles over it")
     .option("--tiny", "the same as --profile tiny")
+    .option("--autoattack", "then AutoAttack on 100 images of its networks: minutes, with a card for each")
     .option("--out <folder>", "where results go; default runs/ and the recipe's name")
     .addOption(new Option("--only <stage>", "do this stage only").choices(STAGES))
     .option(
@@ -27,12 +30,14 @@ export function runCommand(cli: Cli) {
     )
     .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
     .option("--threads <n>", "threads of libtorch; default one a processor", positive)
-    .action(async (path, { plugin = [], set = [], json, threads, maxTime, tiny, ...rest }) => {
+    .action(async (path, { plugin = [], set = [], json, threads, maxTime, tiny, autoattack, ...rest }) => {
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
       const options: RunJobOptions = { path, set, ...rest, profile };
       const result = await runJob(cli, options, { threads, plugins: plugin, maxTime, quiet: json === true });
       if (json === true) await printResultJson(cli, result);
       else if (result.status === "done") await printResult(cli, result);
+      if (autoattack === true && result.status === "done")
+        await attackAll(cli, result.out, { threads, plugins: plugin });
     });
 }
 
@@ -57,6 +62,32 @@ async function runJob(cli: Cli, options: RunJobOptions, how: How): Promise<RunJo
     const result = (await cli.work("run", options, { threads, plugins, flag: stopper.flag, onReport })) as RunJobResult;
     if (result.status === "stopped") told(cli, stopper, result.out, (performance.now() - begun) / 1000);
     return result;
+  } finally {
+    progress.close();
+  }
+}
+
+async function attackAll(
+  cli: Cli,
+  out: string,
+  how: { readonly threads: number | undefined; readonly plugins: readonly string[] },
+): Promise<void> {
+  const { autoAttackRuns } = await import("./run-autoattack.js");
+  const progress = showProgress(cli.terminal);
+  using stopper = watchSignals({ onStop: (reason) => progress.say(stopText(reason)), onLeave: progress.close });
+  try {
+    await autoAttackRuns(
+      out,
+      (options) =>
+        cli.work("eval", options, {
+          ...how,
+          flag: stopper.flag,
+          onReport: progress.update,
+        }) as Promise<EvalAnswer>,
+      cli.terminal.err,
+    );
+    const { reason } = stopper;
+    if (reason !== undefined && reason !== "time") cli.exitCode = SIGNAL_CODES[reason];
   } finally {
     progress.close();
   }
