@@ -14,7 +14,7 @@ import { checkWeights, firstChecks } from "./checks.js";
 import { type Confirmed, confirm, rowsOf } from "./confirm.js";
 import { type Description, describe, modelDtype } from "./description.js";
 import { mergeRecord } from "./finish.js";
-import { type Journal, memoryJournal } from "./journal.js";
+import { addSpent, type Journal, memoryJournal } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { type Line, type UnitLine, WARM_START } from "./lines.js";
 import { type AttackListOptions, BLOCK, type ListProgress } from "./list.js";
@@ -81,13 +81,14 @@ class Session {
   readonly #description: Description;
   readonly #journal: Journal;
   readonly #question: Question | undefined;
-  readonly #bench: Bench;
+  readonly #bench: Omit<Bench, "meter">;
   readonly #batchSize: number;
   readonly #blocks: readonly number[];
   /** Clean logits of each block that a search with targets has asked for. */
   readonly #logits = new Map<number, Tensor>();
   #at = { attack: "clean", run: "" };
-  #total = 0;
+  readonly #total: number;
+  #told = performance.now();
 
   constructor(
     model: Model,
@@ -114,6 +115,7 @@ class Session {
       leave: description.leave,
       journal,
       poll: shouldStop,
+      onShare: (share) => this.#tellShare(share),
     };
     this.ledger = new Ledger(images.count);
     for (const line of journal.lines) this.ledger.apply(line);
@@ -144,15 +146,26 @@ class Session {
     }
   }
 
-  /** Seconds, and passes of searching and deciding network, that some work takes. */
-  #measure<T>(work: () => T): { readonly value: T; readonly passes: [number, number]; readonly seconds: number } {
+  /** Passes of searching and deciding network so far. */
+  #passes(): [forward: number, backward: number] {
     const { judge, victim } = this.#bench;
     const counts = [...new Set([judge.passes, victim.passes])];
     const sum = (name: "forward" | "backward") => counts.reduce((total, passes) => total + passes[name], 0);
-    const [forward, backward, started] = [sum("forward"), sum("backward"), performance.now()];
-    const value = work();
-    const seconds = (performance.now() - started) / 1000;
-    return { value, passes: [sum("forward") - forward, sum("backward") - backward], seconds };
+    return [sum("forward"), sum("backward")];
+  }
+
+  /** A meter of what is done from now on. */
+  #meter(): () => { passes: [number, number]; seconds: number } {
+    const [[forward, backward], started] = [this.#passes(), performance.now()];
+    return () => {
+      const now = this.#passes();
+      return { passes: [now[0] - forward, now[1] - backward], seconds: (performance.now() - started) / 1000 };
+    };
+  }
+
+  #measure<T>(work: () => T): { readonly value: T; readonly passes: [number, number]; readonly seconds: number } {
+    const meter = this.#meter();
+    return { value: work(), ...meter() };
   }
 
   #write(line: Line): void {
@@ -283,21 +296,23 @@ class Session {
     const [first] = this.#images.range(at.block);
     const { last: _, ...place } = at;
     scope(() => {
-      const { value, passes, seconds } = this.#measure(() => {
-        if (positions.length === 0) return undefined;
+      const meter = this.#meter();
+      const found = () => {
         const rank = run.search?.rank;
         const target = { rank, logits: rank === undefined ? undefined : this.#logitsOf(at.block) };
         const batch = this.#images.load(at.block);
         const images = unitImages(batch, first, positions, this.#images.indices, target);
-        return images && runUnit(this.#bench, run, images, key, place);
-      });
+        return images && runUnit({ ...this.#bench, meter }, run, images, key, place);
+      };
+      const value = positions.length === 0 ? undefined : found();
       const nothing = {
         confirmed: { rows: [], classes: [], norms: [], points: undefined },
         steps: [],
         zeroGradient: [],
       };
       const { confirmed, steps, zeroGradient } = value ?? nothing;
-      const line = { ...at, zeroGradient: [...zeroGradient], passes, seconds };
+      const spent = value === undefined ? meter() : addSpent(value.before, meter());
+      const line = { ...at, zeroGradient: [...zeroGradient], ...spent };
       this.#writeUnit(line, { confirmed, steps, positions: value === undefined ? [] : positions });
     });
   }
@@ -318,7 +333,13 @@ class Session {
     return known === undefined ? undefined : { question: this.#question.text, answer: known, bound };
   }
 
-  #progress(): ListProgress {
+  /** A long search tells where it is, once a second. */
+  #tellShare(share: number): void {
+    if (performance.now() - this.#told >= 1000) this.#progress(share);
+  }
+
+  #progress(within = 0): ListProgress {
+    this.#told = performance.now();
     const { ledger } = this;
     const standing = ledger.unbroken;
     const missing = missingUnits(this.#description, ledger, (block) => this.#blocks.includes(block));
@@ -326,6 +347,7 @@ class Session {
       ...this.#at,
       done: this.#total - missing,
       of: this.#total,
+      within,
       standing,
       examples: this.#images.count,
       bound: this.#bound,

@@ -10,11 +10,23 @@ export interface SearchPlace {
   readonly part: number;
 }
 
+/** What some work took. */
+export interface Spent {
+  readonly passes: readonly [forward: number, backward: number];
+  readonly seconds: number;
+}
+
+export const addSpent = (a: Spent, b: Spent): { passes: [number, number]; seconds: number } => ({
+  passes: [a.passes[0] + b.passes[0], a.passes[1] + b.passes[1]],
+  seconds: a.seconds + b.seconds,
+});
+
 /** A search in progress, as it was saved. Its tensors are the caller's. */
 export interface Snapshot {
   readonly progress: SearchProgress;
   /** Positions of images whose gradient was all zero at the start. */
   readonly zeroGradient: readonly number[];
+  readonly spent: Spent;
 }
 
 /** Where finished units of work go. */

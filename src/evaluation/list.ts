@@ -32,7 +32,7 @@ export interface RecordOptions {
   readonly snapshotSeconds?: number | undefined;
 }
 
-/** What is known after a unit of work. */
+/** What is known after a unit of work, and now and then inside one. */
 export interface ListProgress {
   /** Attack at work, `clean` and `warm-start` included. */
   readonly attack: string;
@@ -41,6 +41,8 @@ export interface ListProgress {
   /** Units of work done, and all there are. */
   readonly done: number;
   readonly of: number;
+  /** Share of the unit at work that is done, in [0,1): a long search tells once a second. */
+  readonly within: number;
   /** Images not broken so far, and all of this evaluation. */
   readonly standing: number;
   readonly examples: number;

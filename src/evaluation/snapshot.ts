@@ -16,12 +16,13 @@ const placed = z.strictObject({
   broken: z.array(z.int()),
   steps: z.array(z.int()),
   zeroGradient: z.array(z.int()),
+  spent: z.strictObject({ passes: z.tuple([z.int(), z.int()]), seconds: z.number() }),
   /** Tensors laid out as [N,H,W,C]: a convolution's last bits may depend on it. */
   channelsLast: z.array(z.string()),
 });
 
 /** Writes a search in progress, atomically and with a checksum. */
-export function saveSnapshot(path: string, place: SearchPlace, { progress, zeroGradient }: Snapshot): void {
+export function saveSnapshot(path: string, place: SearchPlace, { progress, zeroGradient, spent }: Snapshot): void {
   const { state, rows, outcome, step } = progress;
   const entries = Object.entries(state).map(([name, value]) => [STATE + name, value] as const);
   const tensors = new Map<string, Tensor>([...entries, [POINTS, outcome.points]]);
@@ -32,6 +33,7 @@ export function saveSnapshot(path: string, place: SearchPlace, { progress, zeroG
     broken: [...outcome.broken],
     steps: [...outcome.steps],
     zeroGradient: [...zeroGradient],
+    spent: { passes: [...spent.passes], seconds: spent.seconds },
     channelsLast: [...tensors].filter(([, t]) => t.shape.length === 4 && t.isChannelsLast).map(([name]) => name),
   };
   saveTensors(path, tensors, { search: JSON.stringify(described) });
@@ -44,7 +46,7 @@ export function loadSnapshot(path: string, place: SearchPlace): Snapshot | undef
   try {
     const parsed = placed.safeParse(JSON.parse(metadata.search ?? "null"));
     if (!parsed.success) throw new DataError(`${path}: expected a search in progress, got other contents`);
-    const { place: at, step, rows, broken, steps, zeroGradient, channelsLast } = parsed.data;
+    const { place: at, step, rows, broken, steps, zeroGradient, spent, channelsLast } = parsed.data;
     if (JSON.stringify(at) !== JSON.stringify(place)) return undefined;
     return scope(() => {
       const copies = Array.from(tensors, ([name, t]): [string, Tensor] => {
@@ -60,7 +62,7 @@ export function loadSnapshot(path: string, place: SearchPlace): Snapshot | undef
         steps: Int32Array.from(steps),
         points: named.get(POINTS) as Tensor,
       };
-      return { progress: { step, state, rows: Int32Array.from(rows), outcome }, zeroGradient };
+      return { progress: { step, state, rows: Int32Array.from(rows), outcome }, zeroGradient, spent };
     });
   } finally {
     for (const tensor of tensors.values()) tensor.dispose();

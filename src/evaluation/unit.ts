@@ -15,7 +15,7 @@ import type { Batch } from "../data/index.js";
 import { noGrad, ops, scope, type Tensor } from "../torch/index.js";
 import type { Rng } from "../util/index.js";
 import { type Confirmed, confirm } from "./confirm.js";
-import type { Journal, SearchPlace } from "./journal.js";
+import { addSpent, type Journal, type SearchPlace, type Spent } from "./journal.js";
 import type { NamedAttack } from "./list.js";
 
 /** What units share. */
@@ -28,6 +28,10 @@ export interface Bench {
   readonly leave: boolean;
   readonly journal: Journal;
   readonly poll: (() => void) | undefined;
+  /** What this unit took so far, in this process. */
+  readonly meter: () => Spent;
+  /** Told of the share of a search that is done after each of its steps. */
+  readonly onShare: (share: number) => void;
 }
 
 /** The images of one unit. */
@@ -43,7 +47,11 @@ export interface UnitFound {
   readonly steps: readonly (number | null)[];
   /** Positions of images without a gradient at the start. */
   readonly zeroGradient: readonly number[];
+  /** What it took in processes before this one. */
+  readonly before: Spent;
 }
+
+const NOTHING: Spent = { passes: [0, 0], seconds: 0 };
 
 /** An opaque attack has one run, of no search that we could see into. */
 export type PlannedRun = { readonly name: string; readonly attack: NamedAttack; readonly search?: SearchRun };
@@ -78,7 +86,7 @@ export function runUnit(bench: Bench, run: PlannedRun, images: UnitImages, key: 
     const { x, y, indices } = images;
     const points = run.attack.attack.perturb(victim, x, y, { rng: key, indices, ...(poll && { poll }) });
     const confirmed = confirm(judge, threat, x, y, points);
-    return { confirmed, steps: confirmed.rows.map(() => null), zeroGradient: [] };
+    return { confirmed, steps: confirmed.rows.map(() => null), zeroGradient: [], before: NOTHING };
   });
 }
 
@@ -93,26 +101,30 @@ function withoutGradient({ state, rows, step }: SearchProgress, images: UnitImag
 function searched(bench: Bench, run: SearchRun, images: UnitImages, key: Rng, place: SearchPlace): UnitFound {
   const { threat, victim, judge, leave, journal } = bench;
   const saved = journal.saved(place);
+  const before = saved?.spent ?? NOTHING;
   let zeroGradient = saved?.zeroGradient ?? [];
   let latest: SearchProgress | undefined;
+  const save = (progress: SearchProgress) =>
+    journal.save(place, { progress, zeroGradient, spent: addSpent(before, bench.meter()) });
   const poll = () => {
     try {
       bench.poll?.();
     } catch (error) {
-      if (latest !== undefined) journal.save(place, { progress: latest, zeroGradient });
+      if (latest !== undefined) save(latest);
       throw error;
     }
   };
   const onStep = (progress: SearchProgress) => {
     latest = progress;
+    bench.onShare(progress.step / (run.search.steps + 1));
     if (progress.step === 0) zeroGradient = withoutGradient(progress, images);
-    if (progress.step > 0 && journal.wantsSnapshot()) journal.save(place, { progress, zeroGradient });
+    if (progress.step > 0 && journal.wantsSnapshot()) save(progress);
   };
   const { positions: _, ...given } = images;
   const context = { ...given, victim, rng: key.at(...run.key) };
   const found = runSearch(run.search, threat, context, { leave, judge, poll, onStep, resume: saved?.progress });
   const confirmed = confirm(judge, threat, images.x, images.y, found.points, found.broken);
-  return { confirmed, steps: confirmed.rows.map((row) => found.steps[row] ?? null), zeroGradient };
+  return { confirmed, steps: confirmed.rows.map((row) => found.steps[row] ?? null), zeroGradient, before };
 }
 
 /** Clean logits of a block, in batches; [B,K], finite. */

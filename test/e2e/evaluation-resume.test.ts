@@ -154,6 +154,10 @@ describe("a record", () => {
     expect(claim({ ...again, passes: whole.passes, attacks: [] })).toEqual(claim({ ...whole, attacks: [] }));
     const points = (from: string) => readFileSync(join(from, "adversarial.safetensors"));
     expect(points(resumed).equals(points(folder))).toBe(true);
+    // What was spent before the stop is counted; only the clean logits of a block may be made once more.
+    expect(again.passes.backward).toBe(whole.passes.backward);
+    expect(again.passes.forward).toBeGreaterThanOrEqual(whole.passes.forward);
+    expect(again.passes.forward).toBeLessThanOrEqual(whole.passes.forward + 3);
     // Steps before the stop are not done again; PGD, which no one sees into, may repeat its three.
     expect(asked).toBeGreaterThanOrEqual(questions - n);
     expect(asked).toBeLessThanOrEqual(questions - n + 4);
