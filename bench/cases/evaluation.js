@@ -22,7 +22,7 @@ function folders() {
 }
 
 export default [
-  evaluation("resnet18-16", { ...(run && { run }), images: 24 }, precision === "bfloat16" ? 2.0 : 1.3),
+  evaluation("resnet18-16", { ...(run && { run }), images: 64 }, precision === "bfloat16" ? 2.0 : 1.3),
   ...folders().map(({ name, path }) => evaluation(name, { folder: path, images: 128 }, 1.2)),
 ];
 
