@@ -2,7 +2,7 @@
 import { ops, type Tensor, tensor } from "../torch/index.js";
 import { l1Project } from "./l1-projection.js";
 import type { QueryShape, StartShape, Uniforms } from "./square-draws.js";
-import { bumpSide, eta, linfSide, placed, windowsAt } from "./square-windows.js";
+import { bumpSide, eta, linfSide, outsideFirst, windowAccess, windowsAt } from "./square-windows.js";
 import type { Threat } from "./threat.js";
 
 type TileDraws = readonly { readonly coins: Uniforms; readonly signs: Uniforms }[];
@@ -30,7 +30,12 @@ function columnOf(draws: Uniforms, count: number, at: number): number[] {
   return Array.from({ length: draws.length / count }, (_, image) => draws[image * count + at] as number);
 }
 
-const isTrue = (coins: readonly number[]) => coins.map((coin) => coin > 0.5);
+/** `content` [s,s] for each coin, transposed where it shows more than a half; [B,1,s,s]. */
+function turned(content: Tensor, coins: readonly number[]): Tensor {
+  const turn = Uint8Array.from(coins, (coin) => Number(coin > 0.5));
+  const where = tensor(turn, [coins.length, 1, 1, 1], { dtype: "bool" });
+  return ops.where(where, ops.transpose(content, 0, 1), content);
+}
 
 /** The windows' pixels go to x +- eps, one sign for each channel; the start is vertical stripes. */
 function linfMoves({ eps }: Threat): SquareMoves {
@@ -44,9 +49,12 @@ function linfMoves({ eps }: Threat): SquareMoves {
     queryShape: (x) => ({ places: 2, signs: sizes(x)[1] }),
     candidate(x, best, fraction, places, draws) {
       const [, c, h, w] = sizes(x);
-      const { inside } = windowsAt(columnOf(places, 2, 0), columnOf(places, 2, 1), linfSide(fraction, h, w), h, w);
+      const side = linfSide(fraction, h, w);
+      const { read, write } = windowAccess(x, windowsAt(columnOf(places, 2, 0), columnOf(places, 2, 1), side, h, w));
+      const moved = ops.clone(best);
       // From anywhere in the ball, 2 eps more or less and the clip to the ball lead to its edge.
-      return ops.where(inside, away(x, signs(draws, c, 1, x)), best);
+      write(moved, away(read(x), signs(draws, c, 1, x)));
+      return moved;
     },
   };
 }
@@ -73,7 +81,7 @@ function bumpMoves(threat: Threat & { readonly norm: "l2" | "l1" }): SquareMoves
   /** x and a displacement, brought to the ball's edge and into the box. */
   const reached = (x: Tensor, delta: Tensor) =>
     norm === "l2"
-      ? clip01(ops.add(x, unit(delta, IMAGE), { alpha: { float: eps } }))
+      ? ops.clamp_(ops.add(x, unit(delta, IMAGE), { alpha: { float: eps } }), { min: 0, max: 1 })
       : l1Project(x, ops.add(x, delta), eps * (1 - 1e-6));
   return {
     startShape(x) {
@@ -90,11 +98,8 @@ function bumpMoves(threat: Threat & { readonly norm: "l2" | "l1" }): SquareMoves
       for (const [i, tile] of draws.entries()) {
         const top = down.from + side * Math.floor(i / across.count);
         const left = across.from + side * (i % across.count);
-        const coins = Uint8Array.from(isTrue(Array.from(tile.coins)), Number);
-        const turn = tensor(coins, [coins.length, 1, 1, 1], { dtype: "bool" });
-        const turned = ops.where(turn, ops.transpose(content, 0, 1), content);
         const place = ops.narrow(ops.narrow(delta, 2, top, side), 3, left, side);
-        ops.copy_(place, ops.mul(turned, signs(tile.signs, c, 1, x)));
+        ops.copy_(place, ops.mul(turned(content, Array.from(tile.coins)), signs(tile.signs, c, 1, x)));
       }
       return reached(x, delta);
     },
@@ -105,27 +110,36 @@ function bumpMoves(threat: Threat & { readonly norm: "l2" | "l1" }): SquareMoves
       const draw = (at: number) => columnOf(places, 5, at);
       const first = windowsAt(draw(0), draw(1), side, h, w);
       const second = windowsAt(draw(2), draw(3), side, h, w);
-      const content = ops.mul(placed(bump(side, x), first, isTrue(draw(4))), signs(draws, c, 1, x));
+      const [one, two] = [windowAccess(x, first), windowAccess(x, second)];
       const delta = ops.sub(best, x);
-      const old = ops.mul(delta, first.inside);
-      const either = ops.logicalOr(first.inside, second.inside);
-      const outside = ops.mul(delta, ops.logicalNot(either));
+      const old = one.read(delta);
+      const rest = ops.mul(two.read(delta), outsideFirst(first, second));
+      const content = ops.mul(turned(bump(side, x), draw(4)), signs(draws, c, 1, x));
       const wanted = ops.mul(
         unit(ops.add(content, unit(old, CHANNEL)), CHANNEL),
-        budget(threat, delta, ops.mul(delta, either), c),
+        budget(threat, normOver(norm, delta, IMAGE), [normOver(norm, old, CHANNEL), normOver(norm, rest, CHANNEL)], c),
       );
-      return reached(x, ops.add(outside, wanted));
+      two.write(delta, ops.zeros([1, 1, 1, 1], { dtype: x.dtype }));
+      one.write(delta, wanted);
+      return reached(x, delta);
     },
   };
 }
 
-/** How long the new content of a channel may be: what both windows had, and a channel's share of what the ball has left. */
-function budget({ norm, eps }: Threat & { readonly norm: "l2" | "l1" }, delta: Tensor, inWindows: Tensor, c: number) {
-  const had = normOver(norm, inWindows, CHANNEL);
-  const now = normOver(norm, delta, IMAGE);
-  const left = (power: number) =>
-    ops.div(ops.clampMin(ops.add(ops.neg(ops.pow(now, power)), { float: eps ** power }), 0), c);
-  return norm === "l2" ? ops.sqrt(ops.add(left(2), ops.mul(had, had))) : ops.mul(ops.add(left(1), had), c);
+/**
+ * How long the new content of a channel may be: what both windows had, given in two parts [N,C,1,1], and a channel's share of
+ * what the ball has left, by the length `now` [N,1,1,1].
+ */
+function budget(
+  { norm, eps }: Threat & { readonly norm: "l2" | "l1" },
+  now: Tensor,
+  [one, two]: readonly [Tensor, Tensor],
+  c: number,
+): Tensor {
+  const power = norm === "l2" ? 2 : 1;
+  const left = ops.div(ops.clampMin(ops.add(ops.neg(ops.pow(now, power)), { float: eps ** power }), 0), c);
+  const all = ops.add(left, ops.add(ops.pow(one, power), ops.pow(two, power)));
+  return norm === "l2" ? ops.sqrt(all) : ops.mul(all, c);
 }
 
 export function squareMoves(threat: Threat): SquareMoves {

@@ -1,4 +1,4 @@
-// The shapes that Square writes into images, and where: how large a query's window is, what it holds, and masks of
+// The shapes that Square writes into images, and where: how large a query's window is, what it holds, and access to
 // windows that lie elsewhere in each image.
 import { ops, type Tensor, tensor } from "../torch/index.js";
 
@@ -78,36 +78,58 @@ export function eta(norm: "l2" | "l1", side: number): Tensor {
 /** Windows of one side, one for each of B images, or one for all. */
 export interface Windows {
   readonly side: number;
-  /** For each pixel row its row inside the window; `side` where it is outside. int64 [B,1,H,1] */
-  readonly row: Tensor;
-  /** The same for columns, int64 [B,1,1,W]. */
-  readonly column: Tensor;
-  /** bool [B,1,H,W] */
-  readonly inside: Tensor;
+  /** Corners, as many as windows. */
+  readonly corners: readonly (readonly [top: number, left: number])[];
+  /** The pixel rows of each, int64 [B,1,side,1]. */
+  readonly rows: Tensor;
+  /** The pixel columns, int64 [B,1,1,side]. */
+  readonly columns: Tensor;
 }
 
-function offsets(corners: readonly number[], side: number, length: number): Tensor {
-  const places = new Int32Array(corners.length * length).fill(side);
-  for (const [image, corner] of corners.entries()) {
-    for (let i = 0; i < side; i++) places[image * length + corner + i] = i;
-  }
+function ranges(starts: readonly number[], side: number): Tensor {
+  const places = Int32Array.from({ length: starts.length * side }, (_, i) => {
+    return (starts[Math.floor(i / side)] as number) + (i % side);
+  });
   return ops.to(tensor(places), "int64");
 }
 
 /** Windows at uniform draws in [0,1): corner floor(u (length - side)), so the last place is never used. */
-export function windowsAt(rows: readonly number[], columns: readonly number[], side: number, h: number, w: number) {
-  const corners = (draws: readonly number[], length: number) => draws.map((u) => Math.floor(u * (length - side)));
-  const row = ops.reshape(offsets(corners(rows, h), side, h), [rows.length, 1, h, 1]);
-  const column = ops.reshape(offsets(corners(columns, w), side, w), [columns.length, 1, 1, w]);
-  return { side, row, column, inside: ops.logicalAnd(ops.lt(row, side), ops.lt(column, side)) };
+export function windowsAt(
+  tops: readonly number[],
+  lefts: readonly number[],
+  side: number,
+  h: number,
+  w: number,
+): Windows {
+  const down = tops.map((u) => Math.floor(u * (h - side)));
+  const across = lefts.map((u) => Math.floor(u * (w - side)));
+  return {
+    side,
+    corners: down.map((top, i) => [top, across[i] as number]),
+    rows: ops.reshape(ranges(down, side), [-1, 1, side, 1]),
+    columns: ops.reshape(ranges(across, side), [-1, 1, 1, side]),
+  };
 }
 
-/** `content` [side,side] put into windows, transposed where `transposed` says so, zero elsewhere; [B,1,H,W]. */
-export function placed(content: Tensor, windows: Windows, transposed: readonly boolean[]): Tensor {
-  const both = ops.constantPad(ops.stack([content, ops.transpose(content, 0, 1)]), [0, 1, 0, 1]);
-  const which = tensor(
-    BigInt64Array.from(transposed, (is) => (is ? 1n : 0n)),
-    [transposed.length, 1, 1, 1],
-  );
-  return ops.index(both, [which, windows.row, windows.column]);
+/** Reads and writes the windows of images shaped like x [N,C,H,W]. */
+export function windowAccess(x: Tensor, { rows, columns }: Windows) {
+  const [n, c] = x.shape as [number, number];
+  const images = ops.reshape(ops.arange(0, n, { dtype: "int64" }), [n, 1, 1, 1]);
+  const at = [images, ops.reshape(ops.arange(0, c, { dtype: "int64" }), [1, c, 1, 1]), rows, columns];
+  return {
+    /** [N,C,side,side] */
+    read: (from: Tensor) => ops.index(from, at),
+    /** In place; values of that shape, or that broadcast to it. */
+    write: (into: Tensor, values: Tensor) => void ops.indexPut_(into, at, values),
+  };
+}
+
+/** Which pixels of the second windows are not in the first, bool [B,1,side,side]. */
+export function outsideFirst(first: Windows, second: Windows): Tensor {
+  const inside = (axis: "rows" | "columns", corner: 0 | 1, shape: readonly number[]) => {
+    const starts = tensor(BigInt64Array.from(first.corners, (at) => BigInt(at[corner])));
+    const offset = ops.sub(second[axis], ops.reshape(starts, shape));
+    return ops.logicalAnd(ops.ge(offset, 0), ops.lt(offset, first.side));
+  };
+  return ops.logicalNot(ops.logicalAnd(inside("rows", 0, [-1, 1, 1, 1]), inside("columns", 1, [-1, 1, 1, 1])));
 }

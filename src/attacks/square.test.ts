@@ -6,7 +6,7 @@ import type { Victim } from "./attack.js";
 import { changeNorm } from "./project.js";
 import { runSearch, type SearchContext, type SearchProgress, type SearchState } from "./search.js";
 import { type SquareState, square, squareSearch } from "./square.js";
-import { bumpSide, linfSide, placed, squareFraction, windowsAt } from "./square-windows.js";
+import { bumpSide, linfSide, outsideFirst, squareFraction, windowAccess, windowsAt } from "./square-windows.js";
 import { l1, l2, linf, type Threat } from "./threat.js";
 import { reach } from "./verify.js";
 
@@ -155,16 +155,36 @@ test("sides: rounded half to even, no larger than the image", () => {
 test("windows: the last place is never used, and one as large as the image lies at its corner", () => {
   scope(() => {
     const almost = 1 - 2 ** -24;
-    const { inside } = windowsAt([0, almost], [almost, 0], 2, 4, 3);
-    expect(inside.toNumbers()).toEqual([
-      ...[1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0],
-      ...[0, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0, 0],
+    const images = ops.zeros([2, 1, 4, 3]);
+    const windows = windowsAt([0, almost], [almost, 0], 2, 4, 3);
+    const content = tensor([1, 2, 3, 4], [1, 1, 2, 2]);
+    windowAccess(images, windows).write(images, content);
+    expect(images.toNumbers()).toEqual([
+      ...[1, 2, 0, 3, 4, 0, 0, 0, 0, 0, 0, 0],
+      ...[0, 0, 0, 1, 2, 0, 3, 4, 0, 0, 0, 0],
     ]);
-    expect(ops.all(windowsAt([almost], [almost], 3, 3, 3).inside).item()).toBe(1);
-    const content = tensor([1, 2, 3, 4], [2, 2]);
-    const window = windowsAt([almost], [0], 2, 4, 3);
-    expect(placed(content, window, [true]).toNumbers()).toEqual([0, 0, 0, 1, 3, 0, 2, 4, 0, 0, 0, 0]);
-    expect(placed(content, window, [false]).toNumbers()).toEqual([0, 0, 0, 1, 2, 0, 3, 4, 0, 0, 0, 0]);
+    expect(windowAccess(images, windows).read(images).toNumbers()).toEqual([1, 2, 3, 4, 1, 2, 3, 4]);
+    expect(windowsAt([almost], [almost], 3, 3, 3).corners).toEqual([[0, 0]]);
+    // One window for all images.
+    windowAccess(images, windowsAt([almost], [0], 2, 4, 3)).write(images, content);
+    expect(ops.select(images, 0, 0).toNumbers()).toEqual([1, 2, 0, 1, 2, 0, 3, 4, 0, 0, 0, 0]);
+  });
+});
+
+test("pixels that two windows share count once", () => {
+  scope(() => {
+    const [first, second] = [windowsAt([0, 0], [0, 0.9], 2, 4, 4), windowsAt([0.6, 0], [0.6, 0], 2, 4, 4)];
+    expect([first.corners, second.corners]).toEqual([
+      [
+        [0, 0],
+        [0, 1],
+      ],
+      [
+        [1, 1],
+        [0, 0],
+      ],
+    ]);
+    expect(outsideFirst(first, second).toNumbers()).toEqual([0, 1, 1, 1, 1, 0, 1, 0]);
   });
 });
 
