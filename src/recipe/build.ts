@@ -31,9 +31,11 @@ export function buildModel(spec: Recipe["model"], seed: number): Model {
   return make(models as Registry<AnyEntry<{ seed: number }, Model>>, { name: arch, ...options }, { seed });
 }
 
+type AttackRows = Registry<AnyEntry<{ threat: Threat }, Attack>>;
+
 export function buildLoss(named: StageRecipe["loss"], threat: Threat): RobustLoss {
   const { attack, ...loss } = named;
-  const inner = make(attacks as Registry<AnyEntry<{ threat: Threat }, Attack>>, attack, { threat });
+  const inner = make(attacks as AttackRows, attack, { threat });
   return make(losses as Registry<AnyEntry<{ attack: Attack }, RobustLoss>>, loss as Named, { attack: inner });
 }
 
@@ -51,11 +53,12 @@ export function buildGradient(named: Named): ScoreGradient {
   return make(gradients as Registry<AnyEntry<object, ScoreGradient>>, named, {});
 }
 
-/** The attack of an evaluation; none for `clean`. */
+/** The attack of an evaluation; none for `clean`. Of a list of attacks, the first: what pictures are made with. */
 export function buildEvaluation(item: EvaluationRecipe, threat: Threat): Attack | undefined {
   const { examples: _examples, ...named } = item;
   if (named.name === "clean") return undefined;
-  return make(attacks as Registry<AnyEntry<{ threat: Threat }, Attack>>, named as Named, { threat });
+  if (named.name === "autoattack") return make(attacks as AttackRows, { name: "apgd-ce" }, { threat });
+  return make(attacks as AttackRows, named as Named, { threat });
 }
 
 /** PGD-10 at the recipe's threat: what chooses among epochs. */

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Dataset, Splits } from "../data/index.js";
-import { attackedImages, evaluate, type Measured } from "../evaluation/index.js";
+import { attackedImages, type Measured } from "../evaluation/index.js";
 import type { Model } from "../models/index.js";
 import { disposeParams } from "../nn/index.js";
 import { measureSparsity } from "../pruning/index.js";
@@ -12,6 +12,7 @@ import { blas, type Precision, threads, torchVersion } from "../torch/index.js";
 import { rewind, type StageProgress, StoppedError } from "../train/index.js";
 import { DataError, expected, makeFolder, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData, buildEvaluation, buildModel, buildThreat, choosePrecision } from "./build.js";
+import { measure } from "./measure.js";
 import { loadModel, saveMasks, saveModel } from "./model-file.js";
 import { type Row, rowOf } from "./row.js";
 import type { Recipe, ResolvedRecipe } from "./schema.js";
@@ -95,8 +96,7 @@ function measureAll(model: Model, { recipe, name }: Single, run: Run, { options,
     if (options.shouldStop?.()) throw new StoppedError("evaluation");
   };
   return recipe.evaluation.map((item) => {
-    const measured = evaluate(model, splits.test, buildEvaluation(item, threat), {
-      examples: item.examples,
+    const measured = measure(model, splits.test, item, () => threat, {
       seed: recipe.seed,
       shouldStop: poll,
       onProgress: (progress) => options.onUpdate?.({ kind: "evaluation", run: name, attack: item.name, ...progress }),

@@ -105,8 +105,18 @@ function scheduleChoice(rows: Registry<Described>): z.ZodType {
 function evaluationItem(attacks: Registry<Described>): z.ZodType {
   const examples = z.int().gte(1).optional().describe("test images to use, from the front; default all");
   const clean = z.strictObject({ name: z.literal("clean").describe("accuracy on unperturbed images"), examples });
+  const autoattack = z.strictObject({
+    name: z
+      .literal("autoattack")
+      .describe("AutoAttack: four or six attacks, each on the images that those before left"),
+    version: z
+      .enum(["standard", "plus", "rand"])
+      .default("standard")
+      .describe("which list of attacks; default standard"),
+    examples,
+  });
   const others = attacks.entries().map(([name, row]) => tagged("name", name, row, { examples }));
-  return z.discriminatedUnion("name", [clean, ...others]);
+  return z.discriminatedUnion("name", [clean, autoattack, ...others]);
 }
 
 /** The choices a recipe offers, by the key that makes them. */

@@ -228,9 +228,9 @@ export function trace(
     const indices = split.indices.slice(0, most);
     const setting: Setting = { victim, threat, images: { x, y, start: points, indices }, options, poll };
     const traced = new Map(isSearchAttack(attack) ? traceSearch(attack, setting) : tracePlain(attack, setting));
-    const steps = (traced.get("loss")?.shape[0] ?? 1) - 1;
+    const rows = Math.max(...Array.from(traced, ([, { shape }]) => (shape.length === 2 ? (shape[0] ?? 1) : 1)));
     const { passes } = victim;
-    return { ...summary(attack, setting, traced), steps, passes, tensors: traced };
+    return { ...summary(attack, setting, traced), steps: rows - 1, passes, tensors: traced };
   });
 }
 

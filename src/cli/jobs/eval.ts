@@ -1,5 +1,6 @@
-import { evaluate, type Measured, preset, type Robustness } from "../../evaluation/index.js";
-import { buildEvaluation, buildThreat } from "../../recipe/build.js";
+import { type Measured, preset, type Robustness } from "../../evaluation/index.js";
+import { buildThreat } from "../../recipe/build.js";
+import { measure } from "../../recipe/measure.js";
 import { registries } from "../../recipe/registries.js";
 import { type EvaluationRecipe, type Recipe, recipeSchemas } from "../../recipe/schema.js";
 import { scope } from "../../torch/index.js";
@@ -19,7 +20,7 @@ function askedFor({ attacks, steps }: EvalOptions): Item[] {
   const { choices } = recipeSchemas(registries);
   return attacks.map((text) => {
     const { name, ...options } = parseOptions("--attack", choices.evaluation, named("--attack", text)) as Item;
-    if (name === "clean") return { name, ...options };
+    if (name === "clean" || name === "autoattack") return { name, ...options };
     return { name, ...withSteps({ name, options }, steps).options };
   });
 }
@@ -66,17 +67,15 @@ function originIn({ origin, split, options, source }: Opened) {
 /** Attacks by themselves, each on all images: what a recipe's evaluation does. */
 function runSingles(opened: Opened, items: readonly Item[], context: JobContext): EvalResult {
   const { model, split, threat, options } = opened;
-  const attacks = items.map((item) => ({
-    item,
-    attack: item.name === "clean" ? undefined : buildEvaluation(item, requireThreat(threat, `the attack ${item.name}`)),
-  }));
+  const radius = (item: Item) => () => requireThreat(threat, `the attack ${item.name}`);
+  for (const item of items) if (item.name !== "clean") radius(item)();
   const origin = originIn(opened);
   const results: Measured[] = [];
   let status: EvalResult["status"] = "done";
   try {
-    for (const { item, attack } of attacks) {
-      const measured = evaluate(model, split, attack, {
-        examples: options.examples ?? item.examples,
+    for (const item of items) {
+      const measured = measure(model, split, item, radius(item), {
+        examples: options.examples,
         batchSize: options.batchSize,
         seed: origin.seed,
         shouldStop: pollOf(context),
@@ -161,6 +160,17 @@ const traceSpecs = ({ attacks }: EvalOptions): Spec[] =>
     return { name, options };
   });
 
+/** `--attack autoattack` alone is short for its preset. */
+function presetOf(options: EvalOptions): EvalOptions {
+  const [text, ...more] = options.attacks;
+  if (text === undefined || more.length > 0 || options.preset !== undefined) return options;
+  const { choices } = recipeSchemas(registries);
+  const asked = named("--attack", text) as { readonly name?: unknown };
+  if (asked?.name !== "autoattack") return options;
+  const { version, examples } = parseOptions("--attack", choices.evaluation, asked) as Item;
+  return { ...options, attacks: [], preset: `aa-${version}`, examples: options.examples ?? examples };
+}
+
 function radiusOf(options: EvalOptions): EvalOptions {
   const eps = options.eps ?? (options.preset === undefined ? undefined : preset(options.preset).eps);
   return { ...options, eps };
@@ -168,7 +178,7 @@ function radiusOf(options: EvalOptions): EvalOptions {
 
 /** Measures a network on the test set, in float32 unless told otherwise. */
 export const job: Job<EvalOptions, EvalAnswer> = async (given, context) => {
-  const options = radiusOf(given);
+  const options = radiusOf(presetOf(given));
   if (options.compare !== undefined) return compareJob(options.compare);
   const say = (text: string) => context.report({ kind: "message", text });
   const asked = isTrace(options) ? [] : askedFor(options);
