@@ -4,7 +4,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Failure, JobError } from "../failure.js";
 import type { EvalAnswer, EvalOptions } from "../jobs/eval-options.js";
 import type { StopSignal } from "../signals.js";
@@ -20,7 +19,8 @@ export interface ShardsHow {
   readonly onStart: (stop: (signal: StopSignal) => void) => void;
 }
 
-const BIN = fileURLToPath(new URL("../../../bin/s2ap.js", import.meta.url));
+/** The command line's own script, three folders up and across from the built form of this file. */
+const BIN = join(import.meta.dirname, "../../..", "bin/s2ap.js");
 
 const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
