@@ -145,7 +145,9 @@ describe("examples", () => {
       const plugin = ["--plugin", join(root, "examples/plugin.js")];
       const without = node(folder, "bin/s2ap.js", "recipe", "check", "tiny.yaml");
       expect(without.status).toBe(2);
-      expect(without.stderr).toMatch(/expected evaluation\[0\]\.name to be one of clean, fgsm, pgd.*got "mi-fgsm"/);
+      expect(without.stderr).toMatch(
+        /expected evaluation\[0\]\.name to be one of clean, autoattack, fgsm, pgd.*got "mi-fgsm"/,
+      );
       expect(node(folder, "bin/s2ap.js", "list", "attacks", ...plugin).lines.join()).toContain("mi-fgsm");
       expect(node(folder, "bin/s2ap.js", "run", "tiny.yaml", "--out", "out", ...plugin).status).toBe(0);
       const { rows } = JSON.parse(readFileSync(join(folder, "out/results.json"), "utf8"));

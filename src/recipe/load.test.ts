@@ -165,7 +165,7 @@ describe("errors", () => {
     [
       "a wrong list item",
       ["name: clean", "name: clear"],
-      'r.yaml:20:22: expected evaluation[0].name to be one of clean, fgsm, pgd (nearest: clean), got "clear"',
+      'r.yaml:20:22: expected evaluation[0].name to be one of clean, autoattack, fgsm, pgd (nearest: clean), got "clear"',
     ],
     [
       "an unknown schedule",

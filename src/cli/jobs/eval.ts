@@ -1,4 +1,4 @@
-import { type Measured, preset, type Robustness } from "../../evaluation/index.js";
+import { buildAttacks, type Measured, preset, type Robustness } from "../../evaluation/index.js";
 import { buildThreat } from "../../recipe/build.js";
 import { measure } from "../../recipe/measure.js";
 import { registries } from "../../recipe/registries.js";
@@ -107,11 +107,30 @@ function summaryOf(results: readonly Measured[]): Partial<EvalResult> {
   };
 }
 
-/** A list's outcomes in the form of single measurements. */
-function measurements({ attacks, norm, eps, examples, cleanAccuracy, cleanInterval }: Robustness): Measured[] {
-  return attacks.map(({ attack, robustAccuracy, interval, passes, seconds }) => ({
-    ...{ attack, norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds },
+/** A list's outcomes in the form of single measurements, called by what was done: `pgd-3`. */
+function measurements(found: Robustness, called: ReadonlyMap<string, string>, withClean: boolean): Measured[] {
+  const { norm, eps, examples, cleanAccuracy, cleanInterval } = found;
+  const clean = { examples, cleanAccuracy, cleanInterval };
+  const attacked = found.attacks.map(({ attack, robustAccuracy, interval, passes, seconds }) => ({
+    ...{ attack: called.get(attack) ?? attack, norm, eps, ...clean, robustAccuracy, interval, passes, seconds },
   }));
+  if (!withClean) return attacked;
+  const left = (of: (each: Pick<Robustness, "passes" | "seconds">) => number) =>
+    attacked.reduce((rest, each) => rest - of(each), of(found));
+  const passes = { forward: left((each) => each.passes.forward), backward: left((each) => each.passes.backward) };
+  const unattacked = { attack: "clean", norm: null, eps: "", robustAccuracy: cleanAccuracy, interval: cleanInterval };
+  return [
+    {
+      ...unattacked,
+      ...clean,
+      passes,
+      seconds: Math.max(
+        0,
+        left((each) => each.seconds),
+      ),
+    },
+    ...attacked,
+  ];
 }
 
 function runAttacks(opened: Opened, asked: readonly Item[], context: JobContext): EvalResult {
@@ -124,7 +143,13 @@ function runAttacks(opened: Opened, asked: readonly Item[], context: JobContext)
     const at = { ...options, seed: origin.seed };
     const found = runList({ model, split, threat, list, origin: file }, at, { ...context, poll: pollOf(context) });
     const { images: _images, ...rest } = found;
-    return { kind: "evaluation", status: "done", ...origin, ...rest, ...record, results: measurements(found) };
+    const called = new Map(buildAttacks(list.specs, threat).map(({ name, attack }) => [name, attack.name]));
+    const results = measurements(
+      found,
+      called,
+      asked.some(({ name }) => name === "clean"),
+    );
+    return { kind: "evaluation", status: "done", ...origin, ...rest, ...record, results };
   } catch (error) {
     if (!stoppedAsAsked(error)) throw error;
     return { kind: "evaluation", status: "stopped", ...origin, ...record, results: [] };
