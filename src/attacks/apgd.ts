@@ -6,7 +6,7 @@ import { parseOptions } from "../util/index.js";
 import type { ApgdLoss } from "./apgd-loss.js";
 import { apgdSearch } from "./apgd-search.js";
 import { dlrNotes, dlrTargetedNotes } from "./objectives.js";
-import { type SearchAttack, type SearchRun, searchAttack } from "./search-attack.js";
+import { fewerTargets, type SearchAttack, type SearchRun, searchAttack } from "./search-attack.js";
 import type { Threat } from "./threat.js";
 
 export const apgdOptions = z.strictObject({
@@ -70,7 +70,7 @@ export function apgdTargeted(threat: Threat, options: z.input<typeof apgdTargete
   );
   const name = called("apgd-t", parsed) + (targets === usual ? "" : `-${targets}targets`);
   return searchAttack(name, threat, runs, (classes) => [
-    ...(classes <= targets ? [`${classes - 1} ${classes === 2 ? "target" : "targets"} in place of ${targets}`] : []),
+    ...fewerTargets(classes, targets),
     ...dlrTargetedNotes(classes),
   ]);
 }

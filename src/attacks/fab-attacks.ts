@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { parseOptions } from "../util/index.js";
 import { fabSearch } from "./fab.js";
-import { type SearchAttack, type SearchRun, searchAttack } from "./search-attack.js";
+import { fewerTargets, type SearchAttack, type SearchRun, searchAttack } from "./search-attack.js";
 import type { Threat } from "./threat.js";
 
 const STEPS = 100;
@@ -69,8 +69,6 @@ export function fabT(threat: Threat, options: z.input<typeof fabTOptions> = {}):
       }),
     ),
   );
-  const notes = (classes: number) =>
-    classes <= targets ? [`${classes - 1} ${classes === 2 ? "target" : "targets"} in place of ${targets}`] : [];
   const name = nameOf("fab-t", parsed) + (targets === TARGETS ? "" : `-${targets}targets`);
-  return searchAttack(name, threat, runs, notes);
+  return searchAttack(name, threat, runs, (classes) => fewerTargets(classes, targets));
 }

@@ -15,7 +15,7 @@ import { enableGrad, grad, ops, present, scope, type Tensor } from "../torch/ind
 import { noise, type Victim } from "./attack.js";
 import { planeDisplacement } from "./fab-projection.js";
 import { changeNorm } from "./project.js";
-import { type AttackSearch, positions, type SearchContext, type SearchState } from "./search.js";
+import { type AttackSearch, placesOf, positions, type SearchContext, type SearchState } from "./search.js";
 import type { Threat, ThreatNorm } from "./threat.js";
 
 export interface FabSearchOptions {
@@ -185,9 +185,6 @@ function planeOfNearest(norm: ThreatNorm): PlaneOf {
     return { value, gradient };
   };
 }
-
-const placesOf = (flags: Tensor) =>
-  [...(flags.toArray() as Uint8Array)].flatMap((flag, place) => (flag ? [place] : []));
 
 /** So few that forward and backward passes of their own take less than a forward pass of all. */
 const few = (rows: readonly number[], all: Tensor) => 2 * rows.length < (all.shape[0] as number);

@@ -38,6 +38,12 @@ export function targeted<T extends SearchImages>(images: T, ranked: Tensor, rank
   return { ...images, target: ops.select(ranked, 1, rank - 1) };
 }
 
+/** What a targeted attack says where there are fewer wrong classes than it has targets. */
+export function fewerTargets(classes: number, targets: number): readonly string[] {
+  if (classes > targets) return [];
+  return [`${classes - 1} ${classes === 2 ? "target" : "targets"} in place of ${targets}`];
+}
+
 /** An attack from its searches: what each found stands, the others go on to the next. */
 export function searchAttack(
   name: string,

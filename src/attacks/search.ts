@@ -231,6 +231,6 @@ class Loop {
 const allOf = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Where a bool tensor [N] is true. */
-function placesOf(flags: Tensor): number[] {
+export function placesOf(flags: Tensor): number[] {
   return [...(flags.toArray() as Uint8Array)].flatMap((flag, place) => (flag ? [place] : []));
 }
