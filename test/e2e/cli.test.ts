@@ -147,10 +147,10 @@ describe("s2ap run", () => {
 describe("a terminal", () => {
   const there = spawnSync("script", ["--version"]).status === 0;
 
-  /** Output of a command line on a pseudo-terminal of 120 columns. */
+  /** Output of a command line on a pseudo-terminal of 120 columns, without what decides of colours around the tests. */
   function onTerminal(variables: Readonly<Record<string, string>>, ...argv: readonly string[]): string {
     const command = `stty cols 120; ${process.execPath} ${bin} ${argv.join(" ")}`;
-    const { NO_COLOR: _, ...colourful } = env;
+    const { CI: _ci, FORCE_COLOR: _force, NODE_DISABLE_COLORS: _node, NO_COLOR: _no, ...colourful } = env;
     const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
       cwd: folder,
       encoding: "utf8",
