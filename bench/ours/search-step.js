@@ -25,9 +25,9 @@ const counted = {
 const method = hydra({ keepRatio: 0.1 });
 const countedMethod = {
   ...method,
-  masks(scores) {
-    counts.maskBuilds += scores.size;
-    return method.masks(scores);
+  masks(state) {
+    counts.maskBuilds += state.scores.size;
+    return method.masks(state);
   },
 };
 

@@ -14,13 +14,23 @@ export const sgdOptions = z.strictObject({
 /** Momentum buffers by parameter name; one is made when a parameter first has a gradient. */
 export type OptimizerState = Map<string, Tensor>;
 
+export interface StepOptions {
+  /** Parameters that weight decay leaves alone; default none. */
+  readonly undecayed?: ReadonlySet<string> | undefined;
+}
+
 /** Updates parameters in place from gradients. What it remembers is data that the caller owns and saves. */
 export interface Optimizer {
   readonly name: string;
   readonly weightDecay: number;
   lr(progress: Progress): number;
   /** One step; parameters without a gradient are skipped entirely, weight decay included. */
-  step(params: Params, gradients: Params, state: OptimizerState, progress: Progress): void;
+  step(params: Params, gradients: Params, state: OptimizerState, progress: Progress, options?: StepOptions): void;
+}
+
+interface Factors {
+  readonly rate: number;
+  readonly decay: number;
 }
 
 /**
@@ -31,8 +41,14 @@ export function sgd(options: z.input<typeof sgdOptions> & { readonly schedule?: 
   const { schedule = constant(), ...rest } = options;
   const { lr, momentum, weightDecay, nesterov } = parseOptions("sgd", sgdOptions, rest);
   if (nesterov && momentum === 0) throw new UsageError(expected("sgd", "momentum above 0 with nesterov", momentum));
-  const update = (parameter: Tensor, gradient: Tensor, name: string, state: OptimizerState, rate: number) => {
-    const decayed = weightDecay === 0 ? gradient : ops.add(gradient, parameter, { alpha: weightDecay });
+  const update = (
+    name: string,
+    parameter: Tensor,
+    gradient: Tensor,
+    state: OptimizerState,
+    { rate, decay }: Factors,
+  ) => {
+    const decayed = decay === 0 ? gradient : ops.add(gradient, parameter, { alpha: decay });
     if (momentum === 0) {
       ops.add_(parameter, decayed, { alpha: -rate });
       return;
@@ -48,13 +64,14 @@ export function sgd(options: z.input<typeof sgdOptions> & { readonly schedule?: 
     name: "sgd",
     weightDecay,
     lr: rateAt,
-    step(params, gradients, state, progress) {
+    step(params, gradients, state, progress, { undecayed } = {}) {
       const rate = rateAt(progress);
       noGrad(() =>
         scope(() => {
           for (const [name, parameter] of params) {
             const gradient = gradients.get(name);
-            if (gradient) update(parameter, gradient, name, state, rate);
+            const decay = undecayed?.has(name) ? 0 : weightDecay;
+            if (gradient) update(name, parameter, gradient, state, { rate, decay });
           }
         }),
       );

@@ -18,7 +18,7 @@ export function hydra(options: z.input<typeof hydraOptions>): Method {
     name: "hydra",
     searches: true,
     init: (model, rng) => ({ scores: initialScores(pick(model.params, model.prunable), parsed.scoreInit, rng) }),
-    masks: (scores) => magnitudeMasks(scores, parsed.keepRatio),
-    pullBack: straightThrough,
+    masks: ({ scores }) => magnitudeMasks(scores, parsed.keepRatio),
+    pullBack: (arrived) => ({ scores: straightThrough(arrived) }),
   };
 }

@@ -11,7 +11,15 @@ export {
   type Sparsity,
   swapFraction,
 } from "./mask.js";
-export type { Arrived, Method, MethodState } from "./method.js";
+export {
+  type Arrived,
+  type Method,
+  type MethodState,
+  type Penalty,
+  type Pulled,
+  type SearchEpoch,
+  trainedKey,
+} from "./method.js";
 export { methods } from "./registry.js";
 export { initialScores, type ScoreInit } from "./score-init.js";
 export { keepLargest } from "./select.js";

@@ -15,7 +15,7 @@ export function magnitude(options: z.input<typeof magnitudeOptions>): Method {
     name: "magnitude",
     searches: false,
     init: (model) => ({ scores: cloneParams(pick(model.params, model.prunable)) }),
-    masks: (scores) => magnitudeMasks(scores, parsed.keepRatio),
-    pullBack: straightThrough,
+    masks: ({ scores }) => magnitudeMasks(scores, parsed.keepRatio),
+    pullBack: (arrived) => ({ scores: straightThrough(arrived) }),
   };
 }

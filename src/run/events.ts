@@ -80,6 +80,10 @@ export interface EpochDone {
   readonly sharpnessGap?: number;
   /** Search only: share of the squared score gradient that filters without a kept weight carry. */
   readonly deadFilterShare?: number;
+  /** Search only: what the method added to the robust loss, mean over the epoch's steps (HARP's regulariser). */
+  readonly penalty?: number;
+  /** Search only: share of each layer that the method chose to keep, as it learns them (HARP). */
+  readonly keepRatios?: Readonly<Record<string, number>>;
   /** Search only: measured fraction of weights removed. */
   readonly sparsity?: { readonly total: number; readonly layers: Readonly<Record<string, number>> };
 }

@@ -21,7 +21,7 @@ export interface Evaluation {
   readonly scores: Params;
   /** dL/dθ. */
   readonly weights: Params;
-  /** Gradients of what else the search trains: batch norm's affine parameters. */
+  /** Gradients of what else the search trains: batch norm's affine parameters, and the method's further tensors with its penalty. */
   readonly rest: Params;
   /** The masks the network ran with. */
   readonly masks: Params;
@@ -29,8 +29,10 @@ export interface Evaluation {
 
 /** The robust objective on one batch; adversarial examples are crafted once, at the first point evaluated. */
 export interface Objective {
+  /** What the method trains beside the scores, by weight name; their gradients are in `rest` under `trainedKey`. */
+  readonly trained?: Params | undefined;
   evaluate(
-    at: { readonly scores: Params; readonly weights?: Params },
+    at: { readonly scores: Params; readonly weights?: Params; readonly trained?: Params },
     statistics: Statistics,
     options?: PassOptions,
   ): Evaluation;

@@ -45,7 +45,9 @@ export interface StageWork {
   /** First epoch that may be chosen: what a warm-up leaves is not yet the method's. */
   readonly candidatesFrom: number;
   /** Entries of the epoch's event besides the common ones; may change the stage's own records. */
-  epochDone(means: Readonly<Record<string, number>>): Partial<EpochDone>;
+  epochDone(means: Readonly<Record<string, number>>, epoch: number): Partial<EpochDone>;
+  /** Whether the epoch that was just done may be chosen; default yes. */
+  candidate?(): boolean;
 }
 
 interface Meters {
@@ -173,11 +175,12 @@ function endEpoch(work: StageWork, position: Position, options: StageOptions, ke
     selectionExamples: measured.examples,
     passes: { ...work.passes },
     seconds: meters.seconds + (performance.now() - started) / 1000,
-    ...scope(() => work.epochDone(means(meters))),
+    ...scope(() => work.epochDone(means(meters), epoch)),
   };
   position.meters = freshMeters();
   position.history.push(event);
-  if (options.choose !== "last" && epoch >= work.candidatesFrom) keepBest(work, position, event);
+  const candidate = epoch >= work.candidatesFrom && (work.candidate?.() ?? true);
+  if (options.choose !== "last" && candidate) keepBest(work, position, event);
   options.run?.append(event);
 }
 

@@ -73,7 +73,7 @@ function setUp(options: { readonly freezeBatchNorm?: boolean; readonly method?: 
     precision: "float32",
     passes,
     freezeBatchNorm: options.freezeBatchNorm ?? false,
-    context: { batch: { x, y, size: images }, rng: rng(0), poll: () => {} },
+    context: { batch: { x, y, size: images }, rng: rng(0), poll: () => {}, epoch: 0, epochs: 1 },
   });
   return { model, state, objective, crafted, passes, scores: scoresOf(model) };
 }

@@ -1,9 +1,9 @@
 import { meanCrossEntropy, type RobustLoss } from "../losses/index.js";
 import { bindNetwork, type Model, type Network } from "../models/index.js";
-import { type ModelState, type Passes, pick } from "../nn/index.js";
-import { applyMasks, type Masks, type Method } from "../pruning/index.js";
+import { type ModelState, type Params, type Passes, pick } from "../nn/index.js";
+import { applyMasks, type Masks, type Method, type MethodState, type Pulled, trainedKey } from "../pruning/index.js";
 import type { Evaluation, Objective, PassOptions, Statistics } from "../sharpness/index.js";
-import { grad, keep, noGrad, type Precision, scope, type Tensor } from "../torch/index.js";
+import { grad, keep, noGrad, ops, type Precision, scope, type Tensor } from "../torch/index.js";
 import { asLeaves, shareCorrect } from "./leaves.js";
 import type { StepContext } from "./loop.js";
 
@@ -21,27 +21,40 @@ export interface ObjectiveOptions {
   /** Frozen weights, and the batch-norm parameters and statistics that the search moves. */
   readonly state: ModelState;
   readonly method: Method;
+  /** What the method's state holds besides the scores; default nothing. */
+  readonly learned?: Omit<MethodState, "scores"> | undefined;
   readonly loss: RobustLoss;
   readonly precision: Precision;
   readonly passes: Passes;
   /** Whether batch norm's affine parameters stay as they are. */
   readonly freezeBatchNorm: boolean;
-  readonly context: Pick<StepContext, "batch" | "rng" | "poll">;
+  readonly context: Pick<StepContext, "batch" | "rng" | "poll" | "epoch" | "epochs">;
 }
 
 /** The search's objective on one batch, as a function of the scores; also what the first evaluation saw. */
 export interface SearchObjective extends Objective {
   /** Share of the batch that was robust in the first evaluation. */
   readonly robustAccuracy: number;
+  /** What the method added to the robust loss in the first evaluation; none where it adds nothing. */
+  readonly penalty: number | undefined;
+}
+
+/** Gradients of a method's further tensors, by the names that the optimiser knows them under. */
+function trainedGradients(pulled: Pulled, penalty: Params | undefined): [string, Tensor][] {
+  return Array.from(pulled.trained ?? [], ([name, gradient]) => {
+    const more = penalty?.get(name);
+    return [trainedKey(name), more ? ops.add(gradient, more) : gradient];
+  });
 }
 
 export function searchObjective(options: ObjectiveOptions): SearchObjective {
   const { model, state, method, loss, precision, passes, context } = options;
   const { x, y } = context.batch;
-  const affine = options.freezeBatchNorm ? [] : batchNormParams(state);
+  const affine = options.freezeBatchNorm || method.trainsBatchNorm === false ? [] : batchNormParams(state);
   const trained = [...model.prunable, ...affine];
   let crafted: Tensor | undefined;
   let robustAccuracy = 0;
+  let penalty: number | undefined;
 
   /** Adversarial examples of this network: those of the step's first evaluation, unless new ones are asked for. */
   function examples(network: Network, recraft: boolean): Tensor {
@@ -54,7 +67,8 @@ export function searchObjective(options: ObjectiveOptions): SearchObjective {
 
   function evaluate(at: Point, statistics: Statistics, how: PassOptions): Evaluation {
     const { scores, weights = state.params } = at;
-    const masks: Masks = noGrad(() => method.masks(scores));
+    const learned: MethodState = { ...options.learned, scores, ...(at.trained && { trained: at.trained }) };
+    const masks: Masks = noGrad(() => method.masks(learned));
     const dense = noGrad(() => applyMasks(weights, masks));
     const theta = asLeaves(dense, new Set(trained));
     const network = bindNetwork(model, { params: theta, buffers: state.buffers }, { precision, passes });
@@ -67,14 +81,22 @@ export function searchObjective(options: ObjectiveOptions): SearchObjective {
     const raw = grad(target, [...pick(theta, trained).values()]);
     const gradients = new Map(trained.map((name, i) => [name, raw[i] as Tensor]));
     const weightGradients = pick(gradients, model.prunable);
-    const pulled = noGrad(() => method.pullBack({ scores, weights, weightGradients }));
-    return { loss: value.loss.item(), scores: pulled, weights: weightGradients, rest: pick(gradients, affine), masks };
+    const pulled = noGrad(() => method.pullBack({ ...learned, weights, weightGradients }));
+    const added = noGrad(() => method.penalty?.(learned, context));
+    if (first) penalty = added?.loss;
+    const further = noGrad(() => trainedGradients(pulled, added?.trained));
+    const rest = new Map([...pick(gradients, affine), ...further]);
+    return { loss: value.loss.item(), scores: pulled.scores, weights: weightGradients, rest, masks };
   }
 
   return {
+    trained: options.learned?.trained,
     evaluate: (at, statistics, how = {}) => scope(() => evaluate(at, statistics, how)),
     get robustAccuracy() {
       return robustAccuracy;
+    },
+    get penalty() {
+      return penalty;
     },
   };
 }

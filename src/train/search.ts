@@ -7,10 +7,12 @@ import {
   type MethodState,
   maskDistance,
   measureSparsity,
+  type SearchEpoch,
+  trainedKey,
 } from "../pruning/index.js";
 import type { EpochDone } from "../run/index.js";
 import { plain, type ScoreGradient } from "../sharpness/index.js";
-import { keep, noGrad, scope, type Tensor } from "../torch/index.js";
+import { keep, noGrad, scope, type Tensor, tensor } from "../torch/index.js";
 import { rng, UsageError } from "../util/index.js";
 import { assertFinite } from "./finite.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
@@ -41,6 +43,10 @@ const scoreKey = (name: string) => `scores.${name}`;
 
 interface Searcher extends StageWork {
   readonly scores: Map<string, Tensor>;
+  /** What else the method trains, by weight name. */
+  readonly trained: Map<string, Tensor>;
+  /** The method's numbers, as float64 tensors of one entry: so a checkpoint has them to the last bit. */
+  readonly numbers: Map<string, Tensor>;
   readonly params: Map<string, Tensor>;
   readonly buffers: Map<string, Tensor>;
   readonly momentum: Map<string, Tensor>;
@@ -48,20 +54,44 @@ interface Searcher extends StageWork {
 
 function step(model: Model, searcher: Searcher, options: SearchOptions, context: StepContext): StepReport {
   const { method, gradient = plain(), loss, optimizer, precision = "float32", freezeBatchNorm = false } = options;
-  const { scores, params, buffers, momentum, passes } = searcher;
+  const { scores, trained, params, buffers, momentum, passes } = searcher;
   const state = { params, buffers };
-  const objective = searchObjective({ model, state, method, loss, precision, passes, freezeBatchNorm, context });
+  const { scores: _scores, ...learned } = stateOf(searcher);
+  const shared = { model, state, method, learned, loss, precision, passes, freezeBatchNorm };
+  const objective = searchObjective({ ...shared, context });
   const { epoch, epochs, rng: key, detailed } = context;
   const { weightDecay } = optimizer;
   const found = gradient.compute(scores, objective, { epoch, epochs, rng: key, weightDecay, detailed });
-  const gradients = new Map([...rename(found.scores), ...found.rest]);
+  const gradients = new Map([...rename(found.scores, scoreKey), ...found.rest]);
   assertFinite("search", context.step, "the gradient of", gradients);
-  optimizer.step(new Map([...rename(scores), ...params]), gradients, momentum, context);
-  return { loss: found.loss, robustAccuracy: objective.robustAccuracy, log: found.log };
+  const rates = rename(trained, trainedKey);
+  const undecayed = method.decaysTrained === false ? new Set(rates.keys()) : undefined;
+  optimizer.step(new Map([...rename(scores, scoreKey), ...rates, ...params]), gradients, momentum, context, {
+    undecayed,
+  });
+  const { penalty } = objective;
+  const log = penalty === undefined ? found.log : { ...found.log, penalty };
+  return { loss: found.loss, robustAccuracy: objective.robustAccuracy, log };
 }
 
-function rename(scores: Params): Map<string, Tensor> {
-  return new Map(Array.from(scores, ([name, tensor]) => [scoreKey(name), tensor]));
+function rename(params: Params, key: (name: string) => string): Map<string, Tensor> {
+  return new Map(Array.from(params, ([name, tensor]) => [key(name), tensor]));
+}
+
+type Learned = Pick<Searcher, "scores" | "trained" | "numbers">;
+
+/** The method's state, as it stands; tensors are the search's own. */
+function stateOf({ scores, trained, numbers }: Learned): MethodState {
+  return { scores, trained, numbers: Object.fromEntries(Array.from(numbers, ([name, at]) => [name, at.item()])) };
+}
+
+/** Writes the method's numbers where checkpoints take them from. */
+function setNumbers(numbers: Map<string, Tensor>, values: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    const fresh = forever(() => tensor(Float64Array.of(value)));
+    numbers.get(name)?.dispose();
+    numbers.set(name, fresh);
+  }
 }
 
 function forever<T>(fn: () => T): T {
@@ -73,45 +103,62 @@ function epochDone(
   searcher: Searcher,
   options: SearchOptions,
   means: Readonly<Record<string, number>>,
+  progress: SearchEpoch,
 ): Partial<EpochDone> {
+  const { method } = options;
   const before = searcher.groups.get("masks") as Map<string, Tensor>;
-  const masks = forever(() => options.method.masks(searcher.scores));
+  const masks = forever(() => method.masks(stateOf(searcher)));
   const distance = maskDistance(masks, before);
   disposeParams(before);
   searcher.groups.set("masks", new Map(masks));
-  const { swapFraction, sharpnessGap, deadFilterShare } = means;
+  if (method.epochEnd) setNumbers(searcher.numbers, method.epochEnd(stateOf(searcher), progress));
+  const keepRatios = method.keepRatios?.(stateOf(searcher));
+  const { swapFraction, sharpnessGap, deadFilterShare, penalty } = means;
   return {
     maskDistance: distance,
     sparsity: measureSparsity(masks, model.prunable),
     ...(swapFraction !== undefined && { swapFraction }),
     ...(sharpnessGap !== undefined && { sharpnessGap }),
     ...(deadFilterShare !== undefined && { deadFilterShare }),
+    ...(penalty !== undefined && { penalty }),
+    ...(keepRatios && { keepRatios }),
   };
 }
 
 function searcherOf(model: Model, state: MethodState, options: SearchOptions): Searcher {
   const scores = cloneParams(state.scores);
+  const trained = cloneParams(state.trained ?? new Map());
+  const numbers = new Map<string, Tensor>();
+  setNumbers(numbers, state.numbers ?? {});
   const params = cloneParams(model.params);
   const buffers = cloneParams(model.buffers);
   const momentum = new Map<string, Tensor>();
   const searcher: Searcher = {
     stage: "search",
     scores,
+    trained,
+    numbers,
     params,
     buffers,
     momentum,
     groups: new Map([
       ["scores", scores],
+      ["trained", trained],
+      ["numbers", numbers],
       ["params", params],
       ["buffers", buffers],
       ["optimizer", momentum],
-      ["masks", new Map(forever(() => options.method.masks(scores)))],
+      ["masks", new Map(forever(() => options.method.masks(stateOf({ scores, trained, numbers }))))],
     ]),
-    result: ["scores", "params", "buffers"],
+    result: ["scores", "trained", "numbers", "params", "buffers"],
     passes: countPasses(),
     step: (context) => step(model, searcher, options, context),
-    victim: () => bindNetwork(model, { params: applyMasks(params, options.method.masks(scores)), buffers }).victim,
-    epochDone: (means) => epochDone(model, searcher, options, means),
+    victim: () => {
+      const masks = options.method.masks(stateOf(searcher));
+      return bindNetwork(model, { params: applyMasks(params, masks), buffers }).victim;
+    },
+    epochDone: (means, epoch) => epochDone(model, searcher, options, means, { epoch, epochs: options.epochs }),
+    candidate: () => options.method.candidate?.(stateOf(searcher)) ?? true,
     candidatesFrom: options.gradient?.warmup(options.epochs) ?? 0,
   };
   return searcher;
@@ -142,9 +189,22 @@ function check(options: SearchOptions): void {
   }
 }
 
+/** The method's state to take the masks from: the best epoch's, unless none was chosen. */
+function chosenState(searcher: Searcher): MethodState {
+  const group = (name: string) => chosen(searcher, name) as Map<string, Tensor>;
+  return stateOf({ scores: group("scores"), trained: group("trained"), numbers: group("numbers") });
+}
+
+function warnOfBudget(searcher: Searcher, { method, epochs, onWarning }: SearchOptions): void {
+  if (epochs === 0 || (method.candidate?.(chosenState(searcher)) ?? true)) return;
+  onWarning?.(
+    `search: expected ${method.name} to keep its budget in some epoch, got more each time; the last epoch's masks are taken`,
+  );
+}
+
 /**
  * Searches a mask: learns scores under the robust loss with the weights frozen, and takes their mask. Batch norm learns
- * along. Weights come back as they were, bit for bit.
+ * along. Weights come back as they were, bit for bit (or as the method drew them, where it does).
  */
 export async function search(model: Model, options: SearchOptions): Promise<Searched> {
   check(options);
@@ -153,11 +213,14 @@ export async function search(model: Model, options: SearchOptions): Promise<Sear
   if (found?.masks) return { model: withState(model, found), masks: found.masks, history: found.history };
   const seed = options.seed ?? run?.manifest.seed ?? 0;
   if (options.epochs > 0) assertFits("search", model, options);
-  const state = method.init(model, rng(seed, "search"));
-  const searcher = searcherOf(model, state, options);
-  disposeParams(state.scores);
+  const redrawn = method.initWeights?.(model, rng(seed, "search", "weights")) ?? new Map<string, Tensor>();
+  const start = withState(model, { params: new Map([...model.params, ...redrawn]) });
+  const state = method.init(start, rng(seed, "search"));
+  const searcher = searcherOf(start, state, options);
+  disposeParams(state.scores, state.trained ?? new Map(), redrawn);
   const history = await runLoop(searcher, options);
-  const masks = forever(() => method.masks(chosen(searcher, "scores")));
+  warnOfBudget(searcher, options);
+  const masks = forever(() => method.masks(chosenState(searcher)));
   const params = cloneParams(chosen(searcher, "params"));
   const result = { params, buffers: cloneParams(chosen(searcher, "buffers")) };
   dispose(searcher);

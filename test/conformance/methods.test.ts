@@ -85,7 +85,7 @@ describe.each(table)("$label", ({ make, random }) => {
     const { scores } = state(keepRatio);
     const before = bits(scores);
     scope(() => {
-      const masks = make(keepRatio).masks(scores);
+      const masks = make(keepRatio).masks({ scores });
       expect([...masks.keys()]).toEqual(model.prunable);
       for (const [name, mask] of masks) {
         const values = mask.toNumbers();
@@ -95,7 +95,7 @@ describe.each(table)("$label", ({ make, random }) => {
       }
       const total = measureSparsity(applyMasks(model.params, masks), model.prunable).total;
       expect(total).toBeCloseTo(1 - keepRatio, 1);
-      expect(bits(make(keepRatio).masks(scores))).toEqual(bits(masks));
+      expect(bits(make(keepRatio).masks({ scores }))).toEqual(bits(masks));
     });
     expect(bits(scores)).toEqual(before);
     disposeParams(scores);
@@ -104,7 +104,7 @@ describe.each(table)("$label", ({ make, random }) => {
   test("keeps at a higher ratio all that it keeps at a lower one", () => {
     const { scores } = state();
     scope(() => {
-      const masks = ratios.map((keepRatio) => make(keepRatio).masks(scores));
+      const masks = ratios.map((keepRatio) => make(keepRatio).masks({ scores }));
       for (let i = 1; i < masks.length; i++) {
         expect(swapFraction(masks[i - 1] as Params, masks[i] as Params)).toBe(0);
         expect(maskDistance(masks[i - 1] as Params, masks[i] as Params).hamming).toBeGreaterThan(0);
@@ -118,7 +118,7 @@ describe.each(table)("$label", ({ make, random }) => {
     scope(() => {
       const weights = pick(model.params, model.prunable);
       const weightGradients = mapParams(weights, (w) => ops.ones(w.shape));
-      const pulled = make(0.1).pullBack({ scores, weights, weightGradients });
+      const pulled = make(0.1).pullBack({ scores, weights, weightGradients }).scores;
       expect([...pulled.keys()]).toEqual(model.prunable);
       for (const [name, g] of pulled) {
         expect(g.shape).toEqual(param(scores, name).shape);
@@ -126,7 +126,7 @@ describe.each(table)("$label", ({ make, random }) => {
       }
       // Linear in the gradient that arrives.
       const half = mapParams(weightGradients, (g) => ops.mul(g, 0.5));
-      const halved = make(0.1).pullBack({ scores, weights, weightGradients: half });
+      const halved = make(0.1).pullBack({ scores, weights, weightGradients: half }).scores;
       expect(bits(mapParams(halved, (g) => ops.mul(g, 2)))).toEqual(bits(pulled));
     });
     disposeParams(scores);
@@ -141,7 +141,9 @@ describe.each(table)("$label", ({ make, random }) => {
     expect(meta).toEqual({ step: 7 });
     expect([...loaded.keys()].sort()).toEqual([...scores.keys()].sort());
     expect(bits(pick(loaded, scores.keys()))).toEqual(bits(scores));
-    scope(() => expect(bits(make(0.1).masks(pick(loaded, scores.keys())))).toEqual(bits(make(0.1).masks(scores))));
+    scope(() =>
+      expect(bits(make(0.1).masks({ scores: pick(loaded, scores.keys()) }))).toEqual(bits(make(0.1).masks({ scores }))),
+    );
     disposeParams(scores, loaded);
     rmSync(folder, { recursive: true });
   });

@@ -48,7 +48,7 @@ async function outcome(gradient: ScoreGradient, more: More = {}, of = model): Pr
   const method: Method = {
     ...host,
     masks(at) {
-      scores.push(bits(at));
+      scores.push(bits(at.scores));
       return host.masks(at);
     },
   };

@@ -92,7 +92,7 @@ function pruned(folder: OracleFolder, file: string): void {
   const { model } = oracleNetwork(folder, "float32");
   expect([...model.prunable].sort()).toEqual(Object.keys(layers).sort());
   const method = magnitude({ keepRatio });
-  const masks = noGrad(() => method.masks(pick(model.params, model.prunable)));
+  const masks = noGrad(() => method.masks({ scores: pick(model.params, model.prunable) }));
   for (const name of model.prunable) {
     expectSame(`${folder.name}: packed mask of ${name}`, packBits(get(masks, name)), get(wanted, name));
   }

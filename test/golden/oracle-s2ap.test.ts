@@ -38,8 +38,9 @@ const tolerances = { float64: 1e-10, float32: 1e-5 } as const;
 function methodOf({ score_convention, sparsity, layers }: Case): Method {
   const signed = hydra({ keepRatio: keepRatioFor(sparsity, layers) });
   if (score_convention === "abs") return signed;
-  const pullBack: Method["pullBack"] = ({ weights, weightGradients }) =>
-    mapParams(weightGradients, (gradient, name) => ops.mul(gradient, param(weights, name)));
+  const pullBack: Method["pullBack"] = ({ weights, weightGradients }) => ({
+    scores: mapParams(weightGradients, (gradient, name) => ops.mul(gradient, param(weights, name))),
+  });
   return { ...signed, pullBack };
 }
 
@@ -91,7 +92,7 @@ function benchOf(folder: OracleFolder, at: Case, given: ReadonlyMap<string, Tens
     precision: "float32",
     passes,
     freezeBatchNorm: false,
-    context: { batch, rng: rng(0), poll: () => {} },
+    context: { batch, rng: rng(0), poll: () => {}, epoch: 0, epochs: 1 },
   });
   const points: Point[] = [];
   const objective: Objective = {

@@ -63,8 +63,8 @@ describe("scaled score initialisation of a CIFAR ResNet-18", () => {
 
   test("makes the first mask the magnitude mask", () => {
     const [ours, theirs] = scope(() => [
-      hydra({ keepRatio: 0.1 }).masks(scores),
-      magnitude({ keepRatio: 0.1 }).masks(weights),
+      hydra({ keepRatio: 0.1 }).masks({ scores }),
+      magnitude({ keepRatio: 0.1 }).masks({ scores: weights }),
     ]);
     // Scaling rounds, so weights next to one another at the threshold may swap; nothing else may.
     expect(maskDistance(ours, theirs).hamming).toBeLessThan(2 / 11_164_352 + 1e-12);

@@ -90,7 +90,7 @@ function ours(): number[] {
     precision: "float32",
     passes: countPasses(),
     freezeBatchNorm: false,
-    context: { batch: { x, y, size: images }, rng: rng(0), poll: () => {} },
+    context: { batch: { x, y, size: images }, rng: rng(0), poll: () => {}, epoch: 0, epochs: 1 },
   });
   const at = new Map([["fc.weight", tensor(Float64Array.from(scores), [classes, inputs])]]);
   const step = { epoch: 0, epochs: 1, rng: rng(0), weightDecay: 0, detailed: true };

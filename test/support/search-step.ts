@@ -53,7 +53,7 @@ export function searchStep(options: StepOptions): Step {
   const { model, scores, method, loss, gradient, precision = "float32", epoch = 4, weightDecay = 0 } = options;
   const state = copyOf(model);
   const passes = countPasses();
-  const context = { batch, rng: rng(5, "step"), poll: () => {} };
+  const context = { batch, rng: rng(5, "step"), poll: () => {}, epoch, epochs: 8 };
   const real = searchObjective({ model, state, method, loss, precision, passes, freezeBatchNorm: false, context });
   const asked: Asked[] = [];
   const objective: Objective = {
