@@ -150,7 +150,13 @@ describe("a terminal", () => {
   /** Output of a command line on a pseudo-terminal of 120 columns, without what decides of colours around the tests. */
   function onTerminal(variables: Readonly<Record<string, string>>, ...argv: readonly string[]): string {
     const command = `stty cols 120; ${process.execPath} ${bin} ${argv.join(" ")}`;
-    const { CI: _ci, FORCE_COLOR: _force, NODE_DISABLE_COLORS: _node, NO_COLOR: _no, ...colourful } = env;
+    const {
+      CI: _ci,
+      FORCE_COLOR: _force,
+      NODE_DISABLE_COLORS: _node,
+      NO_COLOR: _no,
+      ...colourful
+    } = env as NodeJS.ProcessEnv;
     const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
       cwd: folder,
       encoding: "utf8",
