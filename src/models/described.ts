@@ -13,6 +13,7 @@ import {
 import { keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { DataError, expected, parseOptions } from "../util/index.js";
 import { shortcutsOf } from "./described-shortcuts.js";
+import { streamsOf } from "./described-streams.js";
 import type { Model } from "./model.js";
 
 const channels = z.array(z.number()).min(1);
@@ -163,6 +164,7 @@ export function describedModel(
     inputShape: parsed.input,
     numClasses: parsed.classes,
     shortcuts: shortcutsOf(parsed.ops),
+    streams: streamsOf(parsed.ops),
     forward(state, x, { batchNorm: mode }) {
       const stored = new Map<string, Tensor>();
       return runs.reduce((current, run) => run(state, current, mode, stored), x);

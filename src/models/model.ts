@@ -18,6 +18,16 @@ export interface Shortcuts {
   readonly hidden: ReadonlyMap<string, string>;
 }
 
+/**
+ * Channels that layers share: `writers` put them out, added where there are several, and `readers` take them in, perhaps
+ * through norms, ReLU and pooling. A channel can be cut out of a network in all of them together. The image has no
+ * writers, and the logits no readers. Layers by name, without `.weight`.
+ */
+export interface Stream {
+  readonly writers: readonly string[];
+  readonly readers: readonly string[];
+}
+
 /** A network: a state, and a pure function of it. No layer knows of masks: a pruned network is other parameters. */
 export interface Model extends ModelState {
   readonly spec: ModelSpec;
@@ -28,6 +38,8 @@ export interface Model extends ModelState {
   readonly numClasses: number;
   /** Known of built-in and described networks; without it, a network is evaluated as it is. */
   readonly shortcuts?: Shortcuts | undefined;
+  /** Which layers share channels; without it, each layer is thought to have its own. */
+  readonly streams?: readonly Stream[] | undefined;
   /** x [N,C,H,W] in [0,1] -> logits [N,K]; writes `state.buffers` only with `batchNorm: "update"`. */
   forward(state: ModelState, x: Tensor, options: { readonly batchNorm: BatchNormMode }): Tensor;
 }

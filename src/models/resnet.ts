@@ -13,7 +13,7 @@ import {
 } from "../nn/index.js";
 import { ops, scope, type Tensor } from "../torch/index.js";
 import { parseOptions, rng } from "../util/index.js";
-import type { Model, Shortcuts } from "./model.js";
+import type { Model, Shortcuts, Stream } from "./model.js";
 
 export const resnetOptions = z.strictObject({
   numClasses: z.int().min(2).default(10).describe("default 10"),
@@ -91,6 +91,21 @@ function shortcutsOf(blocks: readonly Block[]): Shortcuts {
   };
 }
 
+/** Every stage adds to one stream, which the next one reads; each block has one of its own inside. */
+function streamsOf(blocks: readonly Block[]): Stream[] {
+  const streams: { writers: string[]; readers: string[] }[] = [{ writers: ["conv1"], readers: [] }];
+  const hidden: Stream[] = [];
+  for (const block of blocks) {
+    const { name } = block;
+    streams.at(-1)?.readers.push(`${name}.conv1`, ...(hasShortcut(block) ? [`${name}.shortcut.0`] : []));
+    if (hasShortcut(block)) streams.push({ writers: [`${name}.shortcut.0`], readers: [] });
+    streams.at(-1)?.writers.push(`${name}.conv2`);
+    hidden.push({ writers: [`${name}.conv1`], readers: [`${name}.conv2`] });
+  }
+  streams.at(-1)?.readers.push("linear");
+  return [{ writers: [], readers: ["conv1"] }, ...streams, ...hidden, { writers: ["linear"], readers: [] }];
+}
+
 function resnet(arch: string, depths: readonly number[], options: ResnetOptions): Model {
   const { seed = 0, ...rest } = options;
   const { numClasses, width, imageSize } = parseOptions(arch, resnetOptions, rest);
@@ -103,6 +118,7 @@ function resnet(arch: string, depths: readonly number[], options: ResnetOptions)
     inputShape: [3, imageSize, imageSize],
     numClasses,
     shortcuts: shortcutsOf(blocks),
+    streams: streamsOf(blocks),
     forward(at, images, { batchNorm: mode }) {
       let h = ops.relu_(batchNorm(at, "bn1", conv2d(at, "conv1", images, { padding: 1 }), mode));
       for (const block of blocks) {

@@ -13,6 +13,8 @@ export {
 } from "./mask.js";
 export {
   type Arrived,
+  type DenseGradientOptions,
+  type DenseGradients,
   type Method,
   type MethodState,
   type Penalty,

@@ -2,6 +2,7 @@ import type { Model } from "../models/index.js";
 import type { Params } from "../nn/index.js";
 import type { Rng } from "../util/index.js";
 import type { Masks } from "./mask.js";
+import type { Layout } from "./structure.js";
 
 /** What a pruning method learns: named tensors and plain numbers, so every checkpoint has one format. */
 export interface MethodState {
@@ -11,6 +12,8 @@ export interface MethodState {
   readonly trained?: Params | undefined;
   /** Numbers that the method sets itself at the end of an epoch, the same names throughout: HARP's frozen gain. */
   readonly numbers?: Readonly<Record<string, number>> | undefined;
+  /** How scores stand for weights where they are not one each: made by `init` from the model's shape, not saved. */
+  readonly layout?: Layout | undefined;
 }
 
 /** Where masks were taken and the gradient that arrived at the dense weights θ = w ⊙ m there. */
@@ -25,6 +28,15 @@ export interface Pulled {
   readonly scores: Params;
   readonly trained?: Params | undefined;
 }
+
+/** Which gradient of the network with all of its weights: of what loss, as the mean over how many training batches. */
+export interface DenseGradientOptions {
+  readonly loss: "robust" | "crossEntropy";
+  readonly batches: number;
+}
+
+/** dL/dw of every prunable weight of the network as it is before the search. */
+export type DenseGradients = (options: DenseGradientOptions) => Params;
 
 /** What a method adds to the robust loss, as a function of its further tensors alone. */
 export interface Penalty {
@@ -47,8 +59,8 @@ export interface Method {
   readonly name: string;
   /** Whether scores are learned; a method that only ranks weights needs no search epochs. */
   readonly searches: boolean;
-  /** State for a trained model, which is not changed; no scope owns its tensors. */
-  init(model: Model, rng: Rng): MethodState;
+  /** State for a trained model, which is not changed; no scope owns its tensors. A search gives `gradients`: SNIP asks for them. */
+  init(model: Model, rng: Rng, gradients?: DenseGradients): MethodState;
   /** Masks of all prunable weights. */
   masks(state: MethodState): Masks;
   /** dL/ds from dL/dθ, through the mask as if it were the identity (straight-through), and what else arrives. */
