@@ -1,5 +1,9 @@
+export { erkRatios, exactCounts, uniformRatios } from "./budgets.js";
+export { erk } from "./erk.js";
+export { harp } from "./harp.js";
 export { hydra } from "./hydra.js";
 export { keptCount } from "./kept-count.js";
+export { lamp, lampRatios } from "./lamp.js";
 export { magnitude } from "./magnitude.js";
 export {
   applyMasks,
@@ -22,6 +26,9 @@ export {
   type SearchEpoch,
   trainedKey,
 } from "./method.js";
+export { random } from "./random.js";
 export { methods } from "./registry.js";
 export { initialScores, type ScoreInit } from "./score-init.js";
 export { keepLargest } from "./select.js";
+export { snip } from "./snip.js";
+export { type Grouping, type Layout, layoutOf, type StructureName } from "./structure.js";
