@@ -3,7 +3,7 @@ export { apgdCe, apgdDlr, apgdTargeted } from "./apgd.js";
 export type { ApgdLoss, ApgdSearchOptions } from "./apgd-loss.js";
 export { checkpoints, radiusPhases } from "./apgd-schedule.js";
 export { apgdSearch } from "./apgd-search.js";
-export { type Attack, attack, inputGradient, type PerturbOptions, type Start, type Victim } from "./attack.js";
+export { type Attack, attack, inputGradient, noise, type PerturbOptions, type Start, type Victim } from "./attack.js";
 export { type FabSearchOptions, type FabState, fabSearch } from "./fab.js";
 export { fab, fabT } from "./fab-attacks.js";
 export { fgsm } from "./fgsm.js";
@@ -12,7 +12,7 @@ export { type FmnSearchOptions, type FmnTrial, searchFmnOptions } from "./fmn-se
 export { l1Project } from "./l1-projection.js";
 export { type AttackObjective, crossEntropy, dlr, dlrTargeted, klFrom, margin } from "./objectives.js";
 export { pgd } from "./pgd.js";
-export { changeNorm, projector, steepest, unit } from "./project.js";
+export { changeNorm, l2Norm, projector, steepest, unit } from "./project.js";
 export { type AttackContext, attacks } from "./registry.js";
 export {
   type AttackSearch,

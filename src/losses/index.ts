@@ -1,5 +1,10 @@
-export type { CraftedBatch, LossValue, RobustLoss, TrainingForward } from "./loss.js";
+export { fgsmRs } from "./fgsm-rs.js";
+export { freeAt } from "./free-at.js";
+export type { CraftedBatch, CraftOptions, LossValue, Replay, RobustLoss, TrainingForward } from "./loss.js";
 export { meanCrossEntropy } from "./loss.js";
+export { mart } from "./mart.js";
+export { natural } from "./natural.js";
 export { pgdAt } from "./pgd-at.js";
 export { type LossContext, losses } from "./registry.js";
+export { smoothing } from "./smoothing.js";
 export { trades } from "./trades.js";

@@ -6,6 +6,8 @@ import type { Model } from "./model.js";
 export interface Network {
   /** For attacks: weights frozen, running statistics; only the input gets a gradient. Made at first use. */
   readonly victim: { logits(x: Tensor): Tensor; readonly passes: Passes };
+  /** All passes through this network. */
+  readonly passes: Passes;
   /** For training: logits [N,K] float32 with a graph to whatever in the state requires a gradient. */
   forward(mode: BatchNormMode): (x: Tensor) => Tensor;
 }
@@ -34,6 +36,7 @@ export function bindNetwork(model: Model, state: ModelState, options: NetworkOpt
   };
   let victim: Network["victim"] | undefined;
   return {
+    passes,
     get victim() {
       if (victim === undefined) {
         const frozen = noGrad(() => freeze(state, precision));

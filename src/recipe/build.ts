@@ -35,7 +35,8 @@ type AttackRows = Registry<AnyEntry<{ threat: Threat }, Attack>>;
 
 export function buildLoss(named: StageRecipe["loss"], threat: Threat): RobustLoss {
   const { attack, ...loss } = named;
-  const inner = make(attacks as AttackRows, attack, { threat });
+  // A loss that crafts its examples itself reads the threat only.
+  const inner = attack === undefined ? selectionAttack(threat) : make(attacks as AttackRows, attack, { threat });
   return make(losses as Registry<AnyEntry<{ attack: Attack }, RobustLoss>>, loss as Named, { attack: inner });
 }
 

@@ -1,11 +1,14 @@
 import { z } from "zod";
 import type { ThreatNorm } from "../attacks/index.js";
+import type { OverfittingAlarm } from "../train/index.js";
 import type { AnyEntry, Registry } from "../util/index.js";
 
 /** What the schema needs of a registry's row. */
 export interface Described {
   readonly summary: string;
   readonly options: z.ZodType;
+  /** Of a loss that crafts its examples itself, and so takes no `attack`. */
+  readonly attack?: "none";
 }
 
 type NoContext = Readonly<Record<string, never>>;
@@ -33,10 +36,11 @@ export interface StageRecipe {
   readonly epochs: number;
   /** Which epoch's network goes on. */
   readonly choose: "best" | "last";
-  /** With `attack`, which crafts its examples. */
-  readonly loss: Named & { readonly attack: Named };
+  /** With `attack`, which crafts its examples, unless it does so itself. */
+  readonly loss: Named & { readonly attack?: Named };
   /** With `schedule`. */
   readonly optimizer: Named & { readonly schedule: Named };
+  readonly overfittingAlarm?: OverfittingAlarm;
 }
 
 export interface SearchRecipe extends StageRecipe {
@@ -91,7 +95,8 @@ function tagged(tag: string, name: string, row: Described, extra: z.ZodRawShape)
 
 /** A choice among the rows of a registry by `name:` (`arch:` for models). */
 export function choice(rows: Registry<Described>, extra: z.ZodRawShape = {}, tag = "name"): z.ZodDiscriminatedUnion {
-  const options = rows.entries().map(([name, row]) => tagged(tag, name, row, extra));
+  const { attack: _attack, ...others } = extra;
+  const options = rows.entries().map(([name, row]) => tagged(tag, name, row, row.attack === "none" ? others : extra));
   return z.discriminatedUnion(tag, options as unknown as [z.ZodObject]);
 }
 
@@ -158,6 +163,13 @@ const mergedBefore = {
   profiles: z.never().optional(),
 };
 
+const overfittingAlarm = z
+  .enum(["warn", "stop", "off"])
+  .optional()
+  .describe(
+    "when accuracy under PGD falls while that under FGSM rises: tell, end with an error, or do not look; default warn for losses of a single step, else off",
+  );
+
 function recipeSchema(offered: Choices) {
   const { loss, optimizer, method, gradient, data, model, threat, evaluation } = offered;
   const epochs = z.int().gte(1).describe("passes over the training images");
@@ -179,7 +191,7 @@ function recipeSchema(offered: Choices) {
     .enum(["best", "last"])
     .default("best")
     .describe("which epoch's network goes on: the most robust on the selection images (default), or the last");
-  const stage = { choose, loss, optimizer };
+  const stage = { choose, loss, optimizer, overfittingAlarm };
   return z.strictObject({
     name: z.string().min(1).describe("default: the file's name"),
     seed: z.int().gte(0).lte(Number.MAX_SAFE_INTEGER).default(1234).describe("default 1234"),

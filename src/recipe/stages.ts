@@ -63,6 +63,7 @@ function optionsOf(context: Setting & Partial<StagesContext>, stage: StageRecipe
     optimizer: buildOptimizer(stage.optimizer),
     epochs: stage.epochs,
     choose: stage.choose,
+    overfittingAlarm: stage.overfittingAlarm,
     selectionAttack: selectionAttack(threat),
     seed: recipe.seed,
     run,

@@ -56,6 +56,15 @@ export interface MaskDistance {
   readonly layers: Readonly<Record<string, number>>;
 }
 
+/** Accuracies of single-step training on its probe images, a fixed part of the selection split, in [0, 1]. */
+export interface Probe {
+  /** Under PGD-10. */
+  readonly pgd: number;
+  /** Under FGSM. */
+  readonly fgsm: number;
+  readonly examples: number;
+}
+
 /** An epoch ended. Accuracies are of the (masked) network on the selection split, in [0, 1]. */
 export interface EpochDone {
   readonly type: "epoch";
@@ -72,6 +81,8 @@ export interface EpochDone {
   /** Cumulative in the stage. */
   readonly passes: Passes;
   readonly seconds: number;
+  /** Where the alarm for catastrophic overfitting is on. */
+  readonly probe?: Probe;
   /** Search only. */
   readonly maskDistance?: MaskDistance;
   /** Search only: fraction of the kept weights that the perturbation z swaps out. */

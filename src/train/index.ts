@@ -4,5 +4,6 @@ export { assertFits, checkMemory, estimateMemory, type MemoryEstimate, type Memo
 export { type ObjectiveOptions, searchObjective } from "./objective.js";
 export { type History, type StageOptions, type StageProgress, StoppedError } from "./options.js";
 export { pretrain } from "./pretrain.js";
+export type { OverfittingAlarm } from "./probe.js";
 export { rewind } from "./result.js";
 export { type Searched, type SearchOptions, search } from "./search.js";

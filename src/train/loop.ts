@@ -10,6 +10,7 @@ import { type Rng, rng } from "../util/index.js";
 import { type Groups, newestCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { assertFinite, notFinite } from "./finite.js";
 import { type History, type StageOptions, StoppedError, selectionAttackOf } from "./options.js";
+import { alarmOf, measureProbe, stopIfOverfitting, warnOfOverfitting } from "./probe.js";
 import { rewind } from "./result.js";
 
 /** What one step says of itself. */
@@ -26,6 +27,8 @@ export interface StepContext extends Progress {
   readonly rng: Rng;
   /** Throws when the stage is to stop; for attacks to call before each of their steps. */
   readonly poll: () => void;
+  /** What a loss that replays its batches remembers. */
+  readonly memory: Params | undefined;
   /** Whether to fill in the numbers that cost extra work. */
   readonly detailed: boolean;
 }
@@ -71,6 +74,11 @@ interface Position {
 const freshMeters = (): Meters => ({ steps: 0, loss: 0, robust: 0, seconds: 0, log: {} });
 const YIELD_SECONDS = 0.05;
 const DETAILED_EVERY = 20;
+/** The group of what a loss that replays its batches remembers. */
+const MEMORY = "memory";
+
+/** Optimiser steps an epoch: a loss may make several on each batch. */
+const stepsAnEpoch = ({ train, loss }: StageOptions) => train.steps * (loss.replay?.count ?? 1);
 
 function restore(work: StageWork, groups: Groups): void {
   for (const [group, saved] of groups) {
@@ -112,7 +120,7 @@ function begin(work: StageWork, options: StageOptions): Position {
     stage: work.stage,
     status: "start",
     epochs: options.epochs,
-    steps: options.train.steps,
+    steps: stepsAnEpoch(options),
     step: 0,
   });
   return position;
@@ -158,11 +166,12 @@ function keepBest(work: StageWork, position: Position, event: Omit<EpochDone, "a
 }
 
 function endEpoch(work: StageWork, position: Position, options: StageOptions, key: Rng, poll: () => void): void {
-  const epoch = position.step / options.train.steps - 1;
+  const epoch = position.step / stepsAnEpoch(options) - 1;
   const started = performance.now();
   const measured = scope(() =>
     accuracy(work.victim(), options.selection, selectionAttackOf(options), { rng: key.at("selection"), poll }),
   );
+  const probe = alarmOf(options) === "off" ? undefined : scope(() => measureProbe(work.victim(), options, key, poll));
   const { meters } = position;
   const event: Omit<EpochDone, "at"> = {
     type: "epoch",
@@ -175,6 +184,7 @@ function endEpoch(work: StageWork, position: Position, options: StageOptions, ke
     selectionExamples: measured.examples,
     passes: { ...work.passes },
     seconds: meters.seconds + (performance.now() - started) / 1000,
+    ...(probe && { probe }),
     ...scope(() => work.epochDone(means(meters), epoch)),
   };
   position.meters = freshMeters();
@@ -182,23 +192,26 @@ function endEpoch(work: StageWork, position: Position, options: StageOptions, ke
   const candidate = epoch >= work.candidatesFrom && (work.candidate?.() ?? true);
   if (options.choose !== "last" && candidate) keepBest(work, position, event);
   options.run?.append(event);
+  warnOfOverfitting(position.history, options, options.run);
 }
 
 function progressAt(step: number, options: StageOptions): Progress {
-  const { epochs, train } = options;
-  return { step, steps: epochs * train.steps, epoch: Math.floor(step / train.steps), epochs };
+  const { epochs } = options;
+  const steps = stepsAnEpoch(options);
+  return { step, steps: epochs * steps, epoch: Math.floor(step / steps), epochs };
 }
 
 function oneStep(work: StageWork, position: Position, options: StageOptions, key: Rng, poll: () => void): StepReport {
   const at = progressAt(position.step, options);
-  const { train } = options;
-  const index = position.step % train.steps;
+  const { train, loss } = options;
+  const index = position.step % stepsAnEpoch(options);
   const detailed = index % DETAILED_EVERY === 0;
+  const memory = work.groups.get(MEMORY);
   const passes = { ...work.passes };
   const report = scope(() => {
-    const batch = train.batch(at.epoch, index, key.at("data"));
+    const batch = train.batch(at.epoch, Math.floor(index / (loss.replay?.count ?? 1)), key.at("data"));
     try {
-      return work.step({ ...at, batch, rng: key.at("step", position.step), poll, detailed });
+      return work.step({ ...at, batch, rng: key.at("step", position.step), poll, memory, detailed });
     } catch (error) {
       // A step that was broken off will be done again whole.
       Object.assign(work.passes, passes);
@@ -215,13 +228,20 @@ function oneStep(work: StageWork, position: Position, options: StageOptions, key
 
 function report(work: StageWork, position: Position, options: StageOptions, batchSize: number, seconds: number): void {
   const { meters, step } = position;
-  const { epochs, train, optimizer } = options;
+  const { optimizer } = options;
   const at = progressAt(step - 1, options);
   const shared = { stage: work.stage, epoch: at.epoch, step, imagesPerSecond: batchSize / seconds };
   const [loss, robustAccuracy] = [meters.loss / meters.steps, meters.robust / meters.steps];
-  options.onProgress?.({ ...shared, epochs, steps: epochs * train.steps, loss, robustAccuracy });
-  const every = Math.max(1, Math.floor(train.steps / 10));
+  options.onProgress?.({ ...shared, epochs: at.epochs, steps: at.steps, loss, robustAccuracy });
+  const every = Math.max(1, Math.floor(stepsAnEpoch(options) / 10));
   if (step % every === 0) options.run?.append({ type: "step", ...shared, loss, lr: optimizer.lr(at), robustAccuracy });
+}
+
+/** Memory of a loss that has one, in the shape of a whole batch. */
+function remember(work: StageWork, { train, loss }: StageOptions): void {
+  const size = Math.min(train.batchSize, train.length);
+  const memory = loss.replay?.memory([size, ...train.dataset.images.shape.slice(1)]);
+  if (memory) work.groups.set(MEMORY, memory);
 }
 
 /**
@@ -232,8 +252,10 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
   const { train, epochs, run, shouldStop, checkpointSeconds = 60 } = options;
   const seed = options.seed ?? run?.manifest.seed ?? 0;
   const key = rng(seed, work.stage);
+  remember(work, options);
   const position = begin(work, options);
-  const steps = epochs * train.steps;
+  const perEpoch = stepsAnEpoch(options);
+  const steps = epochs * perEpoch;
   const poll = () => {
     if (shouldStop?.()) throw new StoppedError(work.stage);
   };
@@ -243,9 +265,11 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
     endEpoch(work, position, options, key, poll);
     save(work, position, options);
     saved = performance.now();
+    stopIfOverfitting(position.history, options);
   };
   try {
-    if (position.meters.steps === train.steps) finishEpoch();
+    if (position.meters.steps === perEpoch) finishEpoch();
+    else stopIfOverfitting(position.history, options);
     while (position.step < steps) {
       poll();
       const started = performance.now();
@@ -254,7 +278,7 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
       position.step += 1;
       record(position.meters, done, seconds);
       report(work, position, options, train.batchSize, seconds);
-      if (position.step % train.steps === 0) finishEpoch();
+      if (position.step % perEpoch === 0) finishEpoch();
       else if (performance.now() - saved >= checkpointSeconds * 1000) {
         save(work, position, options);
         saved = performance.now();
@@ -269,7 +293,7 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
     dispose(work);
     throw error;
   }
-  run?.append({ type: "stage", stage: work.stage, status: "done", epochs, steps: train.steps, step: steps });
+  run?.append({ type: "stage", stage: work.stage, status: "done", epochs, steps: perEpoch, step: steps });
   return position.history;
 }
 

@@ -3,9 +3,10 @@ import { bindNetwork, type Model, type Network } from "../models/index.js";
 import { type ModelState, type Params, type Passes, pick } from "../nn/index.js";
 import { applyMasks, type Masks, type Method, type MethodState, type Pulled, trainedKey } from "../pruning/index.js";
 import type { Evaluation, Objective, PassOptions, Statistics } from "../sharpness/index.js";
-import { grad, keep, noGrad, ops, type Precision, scope, type Tensor } from "../torch/index.js";
+import { keep, noGrad, ops, type Precision, scope, type Tensor } from "../torch/index.js";
 import { asLeaves, shareCorrect } from "./leaves.js";
 import type { StepContext } from "./loop.js";
+import { craftExamples, gradientsOf } from "./loss-pass.js";
 
 /** Batch norm's weights and biases: the parameters of layers that have running statistics. */
 export function batchNormParams(state: ModelState): string[] {
@@ -28,7 +29,8 @@ export interface ObjectiveOptions {
   readonly passes: Passes;
   /** Whether batch norm's affine parameters stay as they are. */
   readonly freezeBatchNorm: boolean;
-  readonly context: Pick<StepContext, "batch" | "rng" | "poll" | "epoch" | "epochs">;
+  readonly context: Pick<StepContext, "batch" | "rng" | "poll" | "epoch" | "epochs"> &
+    Partial<Pick<StepContext, "memory">>;
 }
 
 /** The search's objective on one batch, as a function of the scores; also what the first evaluation saw. */
@@ -61,7 +63,7 @@ export function searchObjective(options: ObjectiveOptions): SearchObjective {
     if (crafted !== undefined && !recraft) return crafted;
     // Only the first crafting may be interrupted: before it nothing of the step has happened.
     const at = crafted ? { rng: context.rng.at("recraft") } : { rng: context.rng.at("attack"), poll: context.poll };
-    crafted = keep(loss.craft(network.victim, x, y, at));
+    crafted = keep(craftExamples(loss, network, { x, y }, { ...at, memory: context.memory }));
     return crafted;
   }
 
@@ -78,7 +80,8 @@ export function searchObjective(options: ObjectiveOptions): SearchObjective {
     if (first) robustAccuracy = shareCorrect(value.robustLogits, y);
     const target = how.loss === "crossEntropy" ? meanCrossEntropy(value.robustLogits, y) : value.loss;
     passes.backward += 1;
-    const raw = grad(target, [...pick(theta, trained).values()]);
+    const leaves = [...pick(theta, trained).values()];
+    const raw = gradientsOf(target, leaves, loss, { x, y, xAdv }, first ? context.memory : undefined);
     const gradients = new Map(trained.map((name, i) => [name, raw[i] as Tensor]));
     const weightGradients = pick(gradients, model.prunable);
     const pulled = noGrad(() => method.pullBack({ ...learned, weights, weightGradients }));

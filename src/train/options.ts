@@ -5,6 +5,7 @@ import type { Optimizer } from "../optim/index.js";
 import type { EpochDone, Run, Stage } from "../run/index.js";
 import type { Precision } from "../torch/index.js";
 import { S2apError } from "../util/index.js";
+import type { OverfittingAlarm } from "./probe.js";
 
 /** What happened so far in the epoch at hand; sent after every step, never logged. */
 export interface StageProgress {
@@ -42,10 +43,18 @@ export interface StageOptions {
   readonly choose?: "best" | "last" | undefined;
   /** Attack that measures robustness on `selection`; default PGD-10 at the loss's threat. */
   readonly selectionAttack?: Attack | undefined;
+  /**
+   * Whether a fall of PGD accuracy while FGSM accuracy rises is told (`warn`), ends the stage with an error (`stop`), or is
+   * not looked for; default `warn` for losses of a single step, else `off`.
+   */
+  readonly overfittingAlarm?: OverfittingAlarm | undefined;
   /** Asked before every step and attack step; true stops with the state saved (`StoppedError`). */
   readonly shouldStop?: (() => boolean) | undefined;
   readonly onProgress?: ((progress: StageProgress) => void) | undefined;
-  /** Told of things worth a warning, such as a damaged checkpoint that was passed over. */
+  /**
+   * Told of things worth a warning, such as a damaged checkpoint that was passed over. With a run, what belongs to its log
+   * goes there instead, as an event.
+   */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
