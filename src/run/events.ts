@@ -91,6 +91,12 @@ export interface EpochDone {
   readonly sharpnessGap?: number;
   /** Search only: share of the squared score gradient that filters without a kept weight carry. */
   readonly deadFilterShare?: number;
+  /** Search only: forward passes of a step over those of the host alone, mean over the epoch's steps; 1 is `plain`. */
+  readonly forwardCost?: number;
+  /** Search only: the same of backward passes. */
+  readonly backwardCost?: number;
+  /** Search only: what the gradient keeps from step to step: the radius that `gamma: auto` or `rho: auto` found. */
+  readonly gradientState?: Readonly<Record<string, number>>;
   /** Search only: what the method added to the robust loss, mean over the epoch's steps (HARP's regulariser). */
   readonly penalty?: number;
   /** Search only: share of each layer that the method chose to keep, as it learns them (HARP). */

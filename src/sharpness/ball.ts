@@ -22,13 +22,18 @@ function scaled(tensor: Tensor, by: number): Tensor {
   return by > 0 ? ops.div(tensor, { float: by }) : tensor;
 }
 
+function tamed(gradient: Params): Map<string, Tensor> {
+  const top = Math.max(...Array.from(gradient.values(), largest));
+  return mapParams(gradient, (g) => scaled(g, top));
+}
+
 /** Steepest ascent in the ball, `length` times its radius long: z_l = length ||s_l|| g_l / ||g_l||, zero where g_l is. */
 export function steepestShift(scores: Params, gradient: Params, length: number, norm: Norm): Map<string, Tensor> {
   if (norm === "l2") {
     return mapParams(scores, (score, name) => {
       const g = param(gradient, name);
-      const tamed = scaled(g, largest(g));
-      return ops.mul(tamed, { float: (length * norm2(score)) / (norm2(tamed) + SMALLEST) });
+      const direction = scaled(g, largest(g));
+      return ops.mul(direction, { float: (length * norm2(score)) / (norm2(direction) + SMALLEST) });
     });
   }
   if (norm === "linf") {
@@ -36,18 +41,31 @@ export function steepestShift(scores: Params, gradient: Params, length: number, 
       ops.mul(ops.sign(param(gradient, name)), { float: length * largest(score) }),
     );
   }
-  const top = Math.max(...Array.from(gradient.values(), largest));
-  const tamed = mapParams(gradient, (g) => scaled(g, top));
-  if (norm === "global") {
-    const factor = (length * globalNorm(scores)) / (globalNorm(tamed) + SMALLEST);
-    return mapParams(tamed, (g) => ops.mul(g, { float: factor }));
-  }
-  const weighted = mapParams(tamed, (g, name) => ops.mul(g, ops.abs(param(scores, name))));
-  const factor = (length * Math.sqrt(countOf(scores))) / (globalNorm(weighted) + SMALLEST);
+  return norm === "global"
+    ? globalShift(gradient, length * globalNorm(scores))
+    : adaptiveShift(scores, gradient, length * Math.sqrt(countOf(scores)));
+}
+
+/** z = radius g / ||g||, one norm over all layers (SAM). */
+export function globalShift(gradient: Params, radius: number): Map<string, Tensor> {
+  const direction = tamed(gradient);
+  const factor = radius / (globalNorm(direction) + SMALLEST);
+  return mapParams(direction, (g) => ops.mul(g, { float: factor }));
+}
+
+/** z = radius s^2 g / || |s| g ||, one norm over all layers (ASAM): || z / |s| || is the radius. */
+export function adaptiveShift(scores: Params, gradient: Params, radius: number): Map<string, Tensor> {
+  const weighted = mapParams(tamed(gradient), (g, name) => ops.mul(g, ops.abs(param(scores, name))));
+  const factor = radius / (globalNorm(weighted) + SMALLEST);
   return mapParams(weighted, (g, name) => ops.mul(ops.mul(g, ops.abs(param(scores, name))), { float: factor }));
 }
 
 const countOf = (params: Params) => Array.from(params.values(), (t) => t.numel).reduce((a, b) => a + b, 0);
+
+/** s + z. */
+export function shifted(scores: Params, shift: Params): Map<string, Tensor> {
+  return mapParams(scores, (score, name) => ops.add(score, param(shift, name)));
+}
 
 /** Back onto the ball of this radius where z left it. */
 function project(scores: Params, shift: Params, radius: number, norm: Norm): Params {
@@ -79,12 +97,7 @@ export function ascend(
   const { length, radius, norm } = options;
   const step = steepestShift(scores, gradient, length, norm);
   if (shift === undefined) return step;
-  return project(
-    scores,
-    mapParams(shift, (z, name) => ops.add(z, param(step, name))),
-    radius,
-    norm,
-  );
+  return project(scores, shifted(shift, step), radius, norm);
 }
 
 /** A random point on the ball's surface. */

@@ -29,8 +29,13 @@ export interface Evaluation {
 
 /** The robust objective on one batch; adversarial examples are crafted once, at the first point evaluated. */
 export interface Objective {
+  /** The frozen weights of the prunable layers, dense, by name. */
+  readonly weights: Params;
   /** What the method trains beside the scores, by weight name; their gradients are in `rest` under `trainedKey`. */
   readonly trained?: Params | undefined;
+  /** The masks at these scores; no pass through the network. */
+  masks(scores: Params): Params;
+  /** `weights` take the place of those of their names. */
   evaluate(
     at: { readonly scores: Params; readonly weights?: Params; readonly trained?: Params },
     statistics: Statistics,
@@ -46,6 +51,11 @@ export interface SearchStep {
   readonly weightDecay: number;
   /** Whether to fill in the log entries that cost extra work. */
   readonly detailed: boolean;
+  /**
+   * Numbers that the gradient keeps from step to step of one search and may write; empty at first. The search saves them
+   * with its checkpoints and logs them, so a gradient needs no memory of its own.
+   */
+  readonly state: Record<string, number>;
 }
 
 export interface StepGradient {

@@ -1,3 +1,4 @@
+export { awp } from "./awp.js";
 export type { Norm } from "./ball.js";
 export type {
   Evaluation,
@@ -9,5 +10,7 @@ export type {
   StepGradient,
 } from "./gradient.js";
 export { plain } from "./plain.js";
+export { randomPerturbation } from "./random-perturbation.js";
 export { gradients } from "./registry.js";
 export { s2ap } from "./s2ap.js";
+export { asam, sam } from "./sam.js";

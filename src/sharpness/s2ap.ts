@@ -7,32 +7,25 @@
 // Algorithm 1: what it leaves open is an option here, with our reading as the default.
 import { z } from "zod";
 import { mapParams, type Params, param } from "../nn/index.js";
-import { ops, scope, type Tensor } from "../torch/index.js";
-import { expected, parseOptions, type Rng, UsageError } from "../util/index.js";
-import { ascend, norms, randomDirection } from "./ball.js";
-import { deadFilterShare, swapFraction, withoutDeadFilters } from "./diagnostics.js";
-import type { Evaluation, Objective, ScoreGradient, SearchStep, Statistics, StepGradient } from "./gradient.js";
+import { ops, type Tensor } from "../torch/index.js";
+import { parseOptions } from "../util/index.js";
+import { ascend, norms, randomDirection, shifted, steepestShift } from "./ball.js";
+import { withoutDeadFilters } from "./diagnostics.js";
+import type { Evaluation, Objective, ScoreGradient, SearchStep, StepGradient } from "./gradient.js";
+import { radius, radiusOf, swapTarget } from "./radius.js";
+import { answer, statistics, twoPasses } from "./two-passes.js";
+import { afterWarmup, warmupOptions } from "./warmup.js";
 
 export const s2apOptions = z.strictObject({
-  gamma: z.number().min(0).default(0.01).describe("radius of the perturbation relative to the scores; default 0.01"),
-  warmupFraction: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.25)
-    .describe("part of the search that runs the host alone; default 0.25"),
-  warmupEpochs: z.int().min(0).optional().describe("the same in epochs; takes precedence"),
+  gamma: radius(0.01, "radius of the perturbation relative to the scores"),
+  swapTarget,
+  ...warmupOptions,
   norm: norms.default("l2").describe("ball: `l2` or `linf` per layer, `global` (one norm, as SAM), `asam`; default l2"),
   ascentSteps: z.int().min(1).default(1).describe("steps of gamma / n with projection; default 1"),
   randomStart: z.boolean().default(false).describe("begin the ascent at a random point of the ball; default false"),
   recraft: z.boolean().default(false).describe("craft the adversarial examples anew at s + z; default false: reuse"),
   perturb: z.enum(["scores", "magnitudes"]).default("scores").describe("what z is added to: s or |s|; default scores"),
-  statistics: z
-    .enum(["first", "perturbed", "running"])
-    .default("first")
-    .describe(
-      "pass that moves the batch-norm statistics; `running`: the first, the perturbed pass using them; default first",
-    ),
+  statistics,
   decayAt: z.enum(["s", "s+z"]).default("s").describe("point at which weight decay acts; default s"),
   ascentLoss: z.enum(["robust", "crossEntropy"]).default("robust").describe("what the ascent climbs; default robust"),
   deadFilters: z
@@ -42,23 +35,12 @@ export const s2apOptions = z.strictObject({
 });
 type Options = z.output<typeof s2apOptions>;
 
-/** Epochs of the host alone; refuses a warm-up that leaves nothing to S2AP. */
-function warmup({ warmupEpochs, warmupFraction }: Options, epochs: number): number {
-  const length = warmupEpochs ?? Math.round(warmupFraction * epochs);
-  if (length < epochs || epochs === 0) return length;
-  const [what, got] = warmupEpochs === undefined ? ["warmupFraction", warmupFraction] : ["warmupEpochs", warmupEpochs];
-  throw new UsageError(expected("s2ap", `${what} to end before the search of ${epochs} epochs does`, got), {
-    code: "usage/warm-up",
-  });
-}
-
 /** Scores moved by z; with `magnitudes` |s| moves and the sign stays. */
 function moved(scores: Params, shift: Params, options: Options): Map<string, Tensor> {
-  return mapParams(scores, (score, name) => {
-    const z = param(shift, name);
-    if (options.perturb === "scores") return ops.add(score, z);
-    return ops.mul(ops.sign(score), ops.clampMin(ops.add(ops.abs(score), z), 0));
-  });
+  if (options.perturb === "scores") return shifted(scores, shift);
+  return mapParams(scores, (score, name) =>
+    ops.mul(ops.sign(score), ops.clampMin(ops.add(ops.abs(score), param(shift, name)), 0)),
+  );
 }
 
 /** The direction to climb: the gradient with respect to what is perturbed, without dead filters where asked. */
@@ -70,64 +52,48 @@ function direction(at: Evaluation, scores: Params, options: Options): Params {
   return options.deadFilters === "include" ? gradient : withoutDeadFilters(gradient, at.masks);
 }
 
-interface Ascent {
-  readonly first: Evaluation;
-  /** z, by weight name. */
-  readonly shift: Params;
+/** The radius; `auto` is found along the gradient at s, also where the ascent takes more steps than one. */
+function radiusAt(scores: Params, objective: Objective, first: Evaluation, step: SearchStep, options: Options): number {
+  const uphill = direction(first, scores, options);
+  return radiusOf(options.gamma, step.state, {
+    name: "s2ap",
+    option: "gamma",
+    target: options.swapTarget,
+    masks: first.masks,
+    masksAt: (gamma) => objective.masks(moved(scores, steepestShift(scores, uphill, gamma, options.norm), options)),
+  });
 }
 
-/** Maximises over the ball: the first pass is the one at s, whose mask will be kept. */
-function climb(scores: Params, objective: Objective, options: Options, rng: Rng): Ascent {
-  const { gamma, norm, ascentSteps, randomStart, ascentLoss } = options;
-  const statistics: Statistics = options.statistics === "perturbed" ? "batch" : "update";
-  const first = objective.evaluate({ scores }, statistics, { loss: ascentLoss });
-  const length = gamma / ascentSteps;
-  let shift: Params | undefined = randomStart ? randomDirection(scores, gamma, norm, rng) : undefined;
-  let at = shift ? objective.evaluate({ scores: moved(scores, shift, options) }, "batch", { loss: ascentLoss }) : first;
-  for (let step = 0; step < ascentSteps; step++) {
-    if (step > 0)
-      at = objective.evaluate({ scores: moved(scores, shift ?? scores, options) }, "batch", { loss: ascentLoss });
-    shift = ascend(scores, shift, direction(at, scores, options), { length, radius: gamma, norm });
+/** The scores at about the largest loss in the ball, climbed to from the evaluation at s. */
+function climb(scores: Params, objective: Objective, first: Evaluation, step: SearchStep, options: Options): Params {
+  const { norm, ascentSteps, randomStart, ascentLoss } = options;
+  const gamma = radiusAt(scores, objective, first, step, options);
+  const evaluate = (shift: Params) =>
+    objective.evaluate({ scores: moved(scores, shift, options) }, "batch", { loss: ascentLoss });
+  let shift: Params | undefined = randomStart ? randomDirection(scores, gamma, norm, step.rng.at("s2ap")) : undefined;
+  for (let taken = 0; taken < ascentSteps; taken++) {
+    const at = shift === undefined ? first : evaluate(shift);
+    const how = { length: gamma / ascentSteps, radius: gamma, norm };
+    shift = ascend(scores, shift, direction(at, scores, options), how);
   }
-  return { first, shift: shift as Params };
+  return moved(scores, shift as Params, options);
 }
 
 function compute(scores: Params, objective: Objective, step: SearchStep, options: Options): StepGradient {
-  const { first, shift } = climb(scores, objective, options, step.rng.at("s2ap"));
-  const statistics = { first: "batch", perturbed: "update", running: "running" } as const;
-  const worst = moved(scores, shift, options);
-  const second = objective.evaluate({ scores: worst }, statistics[options.statistics], { recraft: options.recraft });
-  const decay = options.decayAt === "s+z" ? step.weightDecay : 0;
-  const gradient =
-    decay === 0
-      ? second.scores
-      : mapParams(second.scores, (g, name) => {
-          // Under `magnitudes` z is not what the scores moved by.
-          const by = ops.sub(param(worst, name), param(scores, name));
-          return ops.add(g, by, { alpha: { float: decay } });
-        });
-  const sharpness = { sharpnessGap: second.loss - first.loss };
-  const log = step.detailed ? { ...sharpness, ...diagnose(first, second) } : sharpness;
-  return { loss: first.loss, scores: gradient, rest: second.rest, log };
-}
-
-function diagnose(first: Evaluation, second: Evaluation): Record<string, number> {
-  return {
-    swapFraction: swapFraction(first.masks, second.masks),
-    deadFilterShare: deadFilterShare(first.scores, first.masks),
-  };
+  const found = twoPasses(scores, objective, options, (first) => ({
+    scores: climb(scores, objective, first, step, options),
+  }));
+  if (options.decayAt === "s" || step.weightDecay === 0) return answer(found, step);
+  const decayed = mapParams(found.second.scores, (g, name) => {
+    // Under `magnitudes` z is not what the scores moved by.
+    const by = ops.sub(param(found.at.scores, name), param(scores, name));
+    return ops.add(g, by, { alpha: { float: step.weightDecay } });
+  });
+  return answer(found, step, decayed);
 }
 
 /** `gamma: 0` runs both passes and gives `plain`'s bits. Cost: one more forward and backward a step. */
 export function s2ap(options: z.input<typeof s2apOptions> = {}): ScoreGradient {
   const parsed = parseOptions("s2ap", s2apOptions, options);
-  return {
-    name: "s2ap",
-    warmup: (epochs) => warmup(parsed, epochs),
-    compute(scores, objective, step) {
-      if (step.epoch >= warmup(parsed, step.epochs)) return scope(() => compute(scores, objective, step, parsed));
-      const { loss, scores: gradient, rest } = objective.evaluate({ scores }, "update");
-      return { loss, scores: gradient, rest, log: {} };
-    },
-  };
+  return afterWarmup("s2ap", parsed, (scores, objective, step) => compute(scores, objective, step, parsed));
 }

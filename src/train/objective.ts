@@ -68,7 +68,8 @@ export function searchObjective(options: ObjectiveOptions): SearchObjective {
   }
 
   function evaluate(at: Point, statistics: Statistics, how: PassOptions): Evaluation {
-    const { scores, weights = state.params } = at;
+    const { scores } = at;
+    const weights = at.weights ? new Map([...state.params, ...at.weights]) : state.params;
     const learned: MethodState = { ...options.learned, scores, ...(at.trained && { trained: at.trained }) };
     const masks: Masks = noGrad(() => method.masks(learned));
     const dense = noGrad(() => applyMasks(weights, masks));
@@ -94,6 +95,8 @@ export function searchObjective(options: ObjectiveOptions): SearchObjective {
 
   return {
     trained: options.learned?.trained,
+    weights: pick(state.params, model.prunable),
+    masks: (scores) => noGrad(() => method.masks({ ...options.learned, scores })),
     evaluate: (at, statistics, how = {}) => scope(() => evaluate(at, statistics, how)),
     get robustAccuracy() {
       return robustAccuracy;

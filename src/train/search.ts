@@ -14,6 +14,8 @@ import type { EpochDone } from "../run/index.js";
 import { plain, type ScoreGradient } from "../sharpness/index.js";
 import { keep, noGrad, scope, type Tensor, tensor } from "../torch/index.js";
 import { rng, UsageError } from "../util/index.js";
+import { metered } from "./cost.js";
+import { denseGradients } from "./dense-gradients.js";
 import { assertFinite } from "./finite.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
 import { assertFits } from "./memory.js";
@@ -47,6 +49,9 @@ interface Searcher extends StageWork {
   readonly trained: Map<string, Tensor>;
   /** The method's numbers, as float64 tensors of one entry: so a checkpoint has them to the last bit. */
   readonly numbers: Map<string, Tensor>;
+  readonly layout: MethodState["layout"];
+  /** What the gradient keeps from step to step, in the same form. */
+  readonly kept: Map<string, Tensor>;
   readonly params: Map<string, Tensor>;
   readonly buffers: Map<string, Tensor>;
   readonly momentum: Map<string, Tensor>;
@@ -61,8 +66,11 @@ function step(model: Model, searcher: Searcher, options: SearchOptions, context:
   const objective = searchObjective({ ...shared, context });
   const { epoch, epochs, rng: key, detailed } = context;
   const { weightDecay } = optimizer;
-  const found = gradient.compute(scores, objective, { epoch, epochs, rng: key, weightDecay, detailed });
-  const gradients = new Map([...rename(found.scores, scoreKey), ...found.rest]);
+  const kept = values(searcher.kept);
+  const { objective: watched, cost } = metered(objective, passes);
+  const found = gradient.compute(scores, watched, { epoch, epochs, rng: key, weightDecay, detailed, state: kept });
+  setNumbers(searcher.kept, kept);
+  const gradients = new Map([...(method.trainsScores === false ? [] : rename(found.scores, scoreKey)), ...found.rest]);
   assertFinite("search", context.step, "the gradient of", gradients);
   const rates = rename(trained, trainedKey);
   const undecayed = method.decaysTrained === false ? new Set(rates.keys()) : undefined;
@@ -70,7 +78,7 @@ function step(model: Model, searcher: Searcher, options: SearchOptions, context:
     undecayed,
   });
   const { penalty } = objective;
-  const log = penalty === undefined ? found.log : { ...found.log, penalty };
+  const log = { ...found.log, ...cost(), ...(penalty !== undefined && { penalty }) };
   return { loss: found.loss, robustAccuracy: objective.robustAccuracy, log };
 }
 
@@ -78,14 +86,16 @@ function rename(params: Params, key: (name: string) => string): Map<string, Tens
   return new Map(Array.from(params, ([name, tensor]) => [key(name), tensor]));
 }
 
-type Learned = Pick<Searcher, "scores" | "trained" | "numbers">;
+type Learned = Pick<Searcher, "scores" | "trained" | "numbers" | "layout">;
 
 /** The method's state, as it stands; tensors are the search's own. */
-function stateOf({ scores, trained, numbers }: Learned): MethodState {
-  return { scores, trained, numbers: Object.fromEntries(Array.from(numbers, ([name, at]) => [name, at.item()])) };
+function stateOf({ scores, trained, numbers, layout }: Learned): MethodState {
+  return { scores, trained, numbers: values(numbers), layout };
 }
 
-/** Writes the method's numbers where checkpoints take them from. */
+const values = (numbers: Params) => Object.fromEntries(Array.from(numbers, ([name, at]) => [name, at.item()]));
+
+/** Writes numbers where checkpoints take them from. */
 function setNumbers(numbers: Map<string, Tensor>, values: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(values)) {
     const fresh = forever(() => tensor(Float64Array.of(value)));
@@ -113,23 +123,28 @@ function epochDone(
   searcher.groups.set("masks", new Map(masks));
   if (method.epochEnd) setNumbers(searcher.numbers, method.epochEnd(stateOf(searcher), progress));
   const keepRatios = method.keepRatios?.(stateOf(searcher));
-  const { swapFraction, sharpnessGap, deadFilterShare, penalty } = means;
+  const { swapFraction, sharpnessGap, deadFilterShare, forwardCost, backwardCost, penalty } = means;
   return {
     maskDistance: distance,
     sparsity: measureSparsity(masks, model.prunable),
     ...(swapFraction !== undefined && { swapFraction }),
     ...(sharpnessGap !== undefined && { sharpnessGap }),
     ...(deadFilterShare !== undefined && { deadFilterShare }),
+    ...(forwardCost !== undefined && { forwardCost }),
+    ...(backwardCost !== undefined && { backwardCost }),
+    ...(searcher.kept.size > 0 && { gradientState: values(searcher.kept) }),
     ...(penalty !== undefined && { penalty }),
     ...(keepRatios && { keepRatios }),
   };
 }
 
 function searcherOf(model: Model, state: MethodState, options: SearchOptions): Searcher {
+  const { layout } = state;
   const scores = cloneParams(state.scores);
   const trained = cloneParams(state.trained ?? new Map());
   const numbers = new Map<string, Tensor>();
   setNumbers(numbers, state.numbers ?? {});
+  const kept = new Map<string, Tensor>();
   const params = cloneParams(model.params);
   const buffers = cloneParams(model.buffers);
   const momentum = new Map<string, Tensor>();
@@ -138,6 +153,8 @@ function searcherOf(model: Model, state: MethodState, options: SearchOptions): S
     scores,
     trained,
     numbers,
+    layout,
+    kept,
     params,
     buffers,
     momentum,
@@ -145,10 +162,11 @@ function searcherOf(model: Model, state: MethodState, options: SearchOptions): S
       ["scores", scores],
       ["trained", trained],
       ["numbers", numbers],
+      ["gradient", kept],
       ["params", params],
       ["buffers", buffers],
       ["optimizer", momentum],
-      ["masks", new Map(forever(() => options.method.masks(stateOf({ scores, trained, numbers }))))],
+      ["masks", new Map(forever(() => options.method.masks(stateOf({ scores, trained, numbers, layout }))))],
     ]),
     result: ["scores", "trained", "numbers", "params", "buffers"],
     passes: countPasses(),
@@ -192,7 +210,12 @@ function check(options: SearchOptions): void {
 /** The method's state to take the masks from: the best epoch's, unless none was chosen. */
 function chosenState(searcher: Searcher): MethodState {
   const group = (name: string) => chosen(searcher, name) as Map<string, Tensor>;
-  return stateOf({ scores: group("scores"), trained: group("trained"), numbers: group("numbers") });
+  return stateOf({
+    scores: group("scores"),
+    trained: group("trained"),
+    numbers: group("numbers"),
+    layout: searcher.layout,
+  });
 }
 
 function warnOfBudget(searcher: Searcher, { method, epochs, onWarning }: SearchOptions): void {
@@ -215,7 +238,7 @@ export async function search(model: Model, options: SearchOptions): Promise<Sear
   if (options.epochs > 0) assertFits("search", model, options);
   const redrawn = method.initWeights?.(model, rng(seed, "search", "weights")) ?? new Map<string, Tensor>();
   const start = withState(model, { params: new Map([...model.params, ...redrawn]) });
-  const state = method.init(start, rng(seed, "search"));
+  const state = method.init(start, rng(seed, "search"), denseGradients(start, options, rng(seed, "gradients")));
   const searcher = searcherOf(start, state, options);
   disposeParams(state.scores, state.trained ?? new Map(), redrawn);
   const history = await runLoop(searcher, options);

@@ -96,6 +96,7 @@ function benchOf(folder: OracleFolder, at: Case, given: ReadonlyMap<string, Tens
   });
   const points: Point[] = [];
   const objective: Objective = {
+    ...inner,
     evaluate(where, asked, how) {
       const statistics = at.batchnorm_mode === "eval" ? "running" : asked;
       const found = inner.evaluate(where, statistics, how);
@@ -113,7 +114,7 @@ function benchOf(folder: OracleFolder, at: Case, given: ReadonlyMap<string, Tens
 function measure(bench: Bench, at: Case) {
   const { scores, objective, points } = bench;
   const gradient = s2ap({ gamma: at.gamma, warmupEpochs: 0 });
-  const step = { epoch: 0, epochs: 1, rng: rng(0), weightDecay: 0, detailed: false };
+  const step = { epoch: 0, epochs: 1, rng: rng(0), weightDecay: 0, detailed: false, state: {} };
   const { scores: stepGradient } = gradient.compute(scores, objective, step);
   const [first, second] = points as [Point, Point];
   const z = noGrad(() => steepestShift(scores, first.found.scores, at.gamma, "l2"));

@@ -93,7 +93,7 @@ function ours(): number[] {
     context: { batch: { x, y, size: images }, rng: rng(0), poll: () => {}, epoch: 0, epochs: 1 },
   });
   const at = new Map([["fc.weight", tensor(Float64Array.from(scores), [classes, inputs])]]);
-  const step = { epoch: 0, epochs: 1, rng: rng(0), weightDecay: 0, detailed: true };
+  const step = { epoch: 0, epochs: 1, rng: rng(0), weightDecay: 0, detailed: true, state: {} };
   const found = s2ap({ gamma, warmupEpochs: 0 }).compute(at, objective, step);
   return (found.scores.get("fc.weight") ?? tensor([])).toNumbers();
 }
