@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { robustnessOf } from "../../test/support/robustness.js";
 import { describedModel } from "../models/index.js";
 import { tensor } from "../torch/index.js";
+import { wilson } from "../util/index.js";
 import {
   type Card,
   cardMarkdown,
@@ -15,7 +16,9 @@ import {
   rangesOf,
   writeCard,
 } from "./card.js";
+import type { Distances } from "./distances.js";
 import { pruningBenchmarkClaim, robustBenchEntry } from "./formats.js";
+import { securityCurve } from "./security-curve.js";
 
 const description = {
   name: "line",
@@ -159,4 +162,24 @@ test("the pruning benchmark's claim", () => {
   expect(text).toContain('## Evaluation Results of Model n°2\n\n_Model GDrive:_ "A_95" : ["<id>", ".safetensors"]');
   expect(text).toContain("_Clean Accuracy:_ 75.00\n_Robust Accuracy (AA):_ 50.00\n_Robust Accuracy (HO-FMN):_ 41.50");
   expect(text).toContain("_Robust Accuracy (HO-FMN):_ not measured");
+});
+
+test("minimum norms stand in the card and in the claim", () => {
+  const indices = [2048, 2049, 2050, 2051];
+  const minimumNorm: Distances = {
+    ...{ attack: "fmn", options: { steps: 200, loss: "dlr" }, norm: "linf", examples: 4, indices },
+    ...{ distances: [0, 0.01, 0.05, null], medianDistance: 0.05, cleanAccuracy: 0.75, eps: "8/255" },
+    ...{ robustAccuracy: 0.5, interval: wilson(2, 4), curve: securityCurve([0, 0.01, 0.05, Infinity]) },
+    ...{ passes: { forward: 200, backward: 200 }, seconds: 1 },
+  };
+  const card = { ...cardOf({ preset: "ap-benchmark" }), minimumNorm };
+  const page = cardMarkdown(card);
+  expect(page).toContain("| images | 4: 2048 to 2051 |");
+  expect(page).toContain("| robust, distance above linf 8/255 | 50.00 % |");
+  expect(page).toContain("| no misclassified point found | 1 |");
+  expect(cardMarkdown(cardOf())).not.toContain("Minimum norms");
+  const claim = pruningBenchmarkClaim([{ card, options: {} }]);
+  expect(claim).toContain('_Model GDrive:_ "<model key>" : ["<id>", ".safetensors"]');
+  expect(claim).toContain("_Robust Accuracy (HO-FMN):_ 50.00");
+  expect(claim).toContain("FMN with 200 steps on the loss dlr, its options not searched for, images 2048 to 2051");
 });

@@ -6,6 +6,7 @@ import { type Params, param } from "../nn/index.js";
 import { measureSparsity, type Sparsity } from "../pruning/index.js";
 import { ops, scope, toBytes } from "../torch/index.js";
 import { packageVersion, sha256, wilson, writeFileAtomic } from "../util/index.js";
+import type { Distances } from "./distances.js";
 import type { AttackOutcome, Check, ImageRecord, Interval, Robustness } from "./robustness.js";
 
 /** What was evaluated, on what, with what. */
@@ -39,6 +40,8 @@ export interface Card extends Omit<Provenance, "data">, Omit<Robustness, "images
   /** With the positions of the images in the data set, as ranges `[first, last]`. */
   readonly data: Omit<Provenance["data"], "classNames"> & { readonly indices: readonly (readonly [number, number])[] };
   readonly classes: readonly ClassAccuracy[];
+  /** Beside the list: distances by a minimum-norm attack on images of its own, where the preset has it. */
+  readonly minimumNorm?: Distances | undefined;
 }
 
 /** SHA-256 over names and zero patterns (a byte 0 or 1 a weight, row-major) of the prunable weights. */
@@ -100,7 +103,11 @@ export function classAccuracies(images: readonly ImageRecord[], classNames: read
 }
 
 /** The card of what an evaluation found. */
-export function makeCard({ images, ...found }: Robustness, { model, data, versions }: Provenance): Card {
+export function makeCard(
+  { images, ...found }: Robustness,
+  { model, data, versions }: Provenance,
+  minimumNorm?: Distances,
+): Card {
   const { classNames, ...set } = data;
   return {
     format: 1,
@@ -109,6 +116,7 @@ export function makeCard({ images, ...found }: Robustness, { model, data, versio
     versions,
     ...found,
     classes: classAccuracies(images, classNames),
+    ...(minimumNorm && { minimumNorm }),
   };
 }
 
@@ -136,7 +144,6 @@ const checkLine = ({ severity, code, message }: Check) => `- ${severity} \`${cod
 
 function facts(card: Card): string {
   const { model, data } = card;
-  const of = data.indices.map(([first, last]) => (first === last ? first : `${first} to ${last}`)).join(", ");
   return markdownTable(
     ["", ""],
     [
@@ -150,7 +157,7 @@ function facts(card: Card): string {
       ["threat", `${card.norm}, eps ${card.eps}`],
       ["attacks", card.preset],
       ["data", `${data.name}, SHA-256 ${data.sha256}`],
-      ["images", `${card.examples}: ${of}`],
+      ["images", `${card.examples}: ${rangeText(data.indices)}`],
       ["seed", card.seed],
       [
         "versions",
@@ -162,6 +169,32 @@ function facts(card: Card): string {
       ["seconds", card.seconds.toFixed(1)],
     ],
   );
+}
+
+const rangeText = (ranges: Card["data"]["indices"]) =>
+  ranges.map(([first, last]) => (first === last ? first : `${first} to ${last}`)).join(", ");
+
+/** What a minimum-norm attack says, where there is one. */
+function minimumNormSection({ minimumNorm: found }: Card): string[] {
+  if (found === undefined) return [];
+  const options = Object.entries(found.options as object).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+  const missed = found.distances.filter((distance) => distance === null).length;
+  const rows = [
+    ["attack", `${found.attack}: ${options.join(", ")}`],
+    ["images", `${found.examples}: ${rangeText(rangesOf(found.indices))}`],
+    ["clean", percent(found.cleanAccuracy)],
+    [`robust, distance above ${found.norm} ${found.eps}`, percent(found.robustAccuracy)],
+    ["95 % interval", interval(found.interval)],
+    ["median distance of those right as they are", found.medianDistance?.toPrecision(4) ?? "none found"],
+    ["no misclassified point found", missed],
+    ["passes", `${found.passes.forward} forward, ${found.passes.backward} backward`],
+    ["seconds", found.seconds.toFixed(1)],
+  ];
+  return [
+    "## Minimum norms",
+    markdownTable(["", ""], rows),
+    "Distances are in `distances.json`, the share above every radius in `curve.svg` and `curve.png`.",
+  ];
 }
 
 /** The card as a page of Markdown. */
@@ -183,6 +216,7 @@ export function cardMarkdown(card: Card): string {
     claim,
     ...(early ? [early] : []),
     attackTable(card),
+    ...minimumNormSection(card),
     "## Checks",
     checks.length === 0 ? "None was raised." : checks.map(checkLine).join("\n"),
     "## What was evaluated",

@@ -73,9 +73,9 @@ export function robustBenchEntry(card: Card, paper: Paper = {}): RobustBenchEntr
 
 /** What the benchmark's claim asks for one model. */
 export interface ClaimOptions {
-  /** The model's key in the benchmark, e.g. `HYDRA_Sehwag2020Hydra_R18_CIFAR10_US_90`. */
-  readonly key: string;
-  /** Robust accuracy by HO-FMN in [0,1]: share of images whose distance is above 8/255. */
+  /** The model's key in the benchmark, e.g. `HYDRA_Sehwag2020Hydra_R18_CIFAR10_US_90`; default: left to be filled in. */
+  readonly key?: string | undefined;
+  /** Robust accuracy by HO-FMN in [0,1]: share of images whose distance is above 8/255; default: the card's FMN. */
   readonly hoFmn?: number | undefined;
 }
 
@@ -89,8 +89,21 @@ export function pruningBenchmarkClaim(
   return cards.map(({ card, options }, i) => claimSection(card, options, i + 1)).join("\n");
 }
 
-function claimSection(card: Card, { key, hoFmn }: ClaimOptions, number: number): string {
+/** HO-FMN is FMN with options that were searched for: where they were not, the claim says so. */
+function minimumNormText({ minimumNorm: found }: Card): string {
+  if (found === undefined) return "";
+  const [first, last] = [found.indices[0], found.indices.at(-1)];
+  const { steps, loss } = found.options as { steps?: unknown; loss?: unknown };
+  const [low, high] = found.interval;
+  return (
+    ` FMN with ${steps} steps on the loss ${loss}, its options not searched for, images ${first} to ${last}: ` +
+    `${percent(found.robustAccuracy)} % above ${found.norm} ${found.eps}, 95 % interval ${percent(low)} to ${percent(high)} %.`
+  );
+}
+
+function claimSection(card: Card, options: ClaimOptions, number: number): string {
   requireAutoAttack(card, "pruning benchmark claim");
+  const { key = "<model key>", hoFmn = card.minimumNorm?.robustAccuracy } = options;
   return `## Evaluation Results of Model n°${number}
 
 _Model GDrive:_ "${key}" : ["<id>", ".safetensors"]
@@ -100,6 +113,6 @@ _Clean Accuracy:_ ${percent(card.cleanAccuracy)}
 _Robust Accuracy (AA):_ ${percent(card.robustAccuracy)}
 _Robust Accuracy (HO-FMN):_ ${hoFmn === undefined ? "not measured" : percent(hoFmn)}
 
-Measured: ${footnote(card)} Weights SHA-256 ${card.model.weights}, zero pattern ${card.model.mask}.
+Measured: ${footnote(card)}${minimumNormText(card)} Weights SHA-256 ${card.model.weights}, zero pattern ${card.model.mask}.
 `;
 }

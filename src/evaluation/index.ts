@@ -11,6 +11,17 @@ export {
 } from "./card.js";
 export { type Agreement, type Comparison, compareRecords, type McNemar, mcnemar } from "./compare.js";
 export { type Description, weightsHash } from "./description.js";
+export {
+  type DistanceFile,
+  type DistanceKey,
+  type Distances,
+  distancesOf,
+  emptyDistances,
+  knownDistances,
+  loadDistances,
+  saveDistances,
+  withMore,
+} from "./distances.js";
 export { type EvaluateOptions, evaluate, type Measured } from "./evaluate.js";
 export { fastVictim } from "./fast-victim.js";
 export { describedIndices, mergeRecord } from "./finish.js";

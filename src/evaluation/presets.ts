@@ -17,8 +17,11 @@ export interface Preset {
   readonly lists: Readonly<Record<ThreatNorm, readonly AttackSpec[]>>;
   /** The radius of the claim, as written, where the preset fixes one. */
   readonly eps?: string;
+  /** The list is one minimum-norm attack, of which the distances are wanted and not only what it breaks at the radius. */
+  readonly distances?: boolean;
   /** A minimum-norm attack reported beside the list, on these positions of the test set, at this radius. */
   readonly minimumNorm?: {
+    readonly norm: ThreatNorm;
     readonly attack: AttackSpec;
     readonly images: { readonly first: number; readonly count: number };
     readonly eps: string;
@@ -75,6 +78,7 @@ export const presets = {
     lists: standard,
     eps: "0.031",
     minimumNorm: {
+      norm: "linf",
       attack: { name: "fmn", options: { steps: 200, loss: "dlr" } },
       images: { first: 2048, count: 128 },
       eps: "8/255",
@@ -83,6 +87,7 @@ export const presets = {
   curve: {
     summary: "FMN (in l1, which it does not search, FAB-T), whose distances give a security curve",
     lists: { linf: [fmn], l2: [fmn], l1: [fabT] },
+    distances: true,
   },
 } as const satisfies Record<string, Preset>;
 

@@ -30,11 +30,19 @@ test("draws a line and a band for each, a mark where one is asked for, and nothi
   }
   expect(chart()).not.toContain(mark);
   expect(chart({ mark: 0.031 })).toContain(`stroke="${mark}"`);
-  expect(chart({ until: 0.03 })).not.toContain(">0.05<");
-  expect(chart()).toContain(">0.05<");
+  expect(chart({ until: 0.03 })).not.toMatch(/>0.0[4-6]</);
+  expect(chart()).toContain(">0.06<");
   expect(chart()).toBe(chart());
 });
 
 test("curves that are flat at once are drawn too", () => {
   expect(securityCurveChart("flat", [{ name: "lost", curve: securityCurve([0, 0]) }])).toContain("lost (n = 2)");
+});
+
+test("names the mark, and the whole axis ends at a round number", () => {
+  const named = chart({ mark: 0.031, markName: "eps 8/255" });
+  expect(named).toContain("eps 8/255");
+  expect(chart({ mark: 0.07 })).toContain(">0.08<");
+  const long = securityCurveChart("long", [{ name: "x".repeat(60), curve: dense }]);
+  expect(long).toContain("… (n = 5)");
 });

@@ -1,6 +1,16 @@
 import type { CustomSeriesOption, LineSeriesOption } from "echarts/charts";
-import type { SecurityCurve } from "../evaluation/index.js";
-import { bottomName, type ChartOption, legend, renderSvg, textWidth, topName, valueAxis } from "./chart-frame.js";
+import { curveAt, type SecurityCurve } from "../evaluation/index.js";
+import {
+  bottomName,
+  type ChartOption,
+  fontSize,
+  legend,
+  renderSvg,
+  textWidth,
+  topName,
+  valueAxis,
+} from "./chart-frame.js";
+import { label } from "./format.js";
 import { roles, rowStyles, type Style } from "./palette.js";
 import { niceScale } from "./scale.js";
 
@@ -17,10 +27,14 @@ export interface CurveChartOptions {
   readonly until?: number;
   /** A radius to mark, in pixel scale. */
   readonly mark?: number;
+  /** What the mark is, in words; default none. */
+  readonly markName?: string;
 }
 
 type Corner = readonly [radius: number, percent: number];
 const panelHeight = 280;
+/** Characters of a name in the legend. */
+const LEGEND = 36;
 /** As many digits as are drawn, so that the bytes do not depend on the last of a sum. */
 const rounded = (value: number) => Number(value.toPrecision(6));
 
@@ -36,41 +50,43 @@ function steps({ points }: SecurityCurve, end: number, value: "robustAccuracy" |
   });
 }
 
+/** As long as a legend has room for, with the number of images, which must not be cut off. */
+function legendText({ name, curve }: NamedCurve): string {
+  const images = ` (n = ${curve.examples})`;
+  return label(name, LEGEND - images.length) + images;
+}
+
+/** A curve as it is drawn. */
+interface Drawn {
+  readonly name: string;
+  readonly curve: SecurityCurve;
+  readonly style: Style;
+}
+
 /** Robust accuracy by radius for several networks, each with its 95 % Wilson band, as SVG. */
 export function securityCurveChart(id: string, curves: readonly NamedCurve[], options: CurveChartOptions = {}): string {
-  const named = curves.map(({ name, curve }) => ({ name: `${name} (n = ${curve.examples})`, curve }));
+  const { mark } = options;
+  const named = curves.map((each) => ({ name: legendText(each), curve: each.curve }));
   const styles = rowStyles(named.map(({ name }) => ({ name })));
-  const largest = Math.max(...curves.flatMap(({ curve }) => curve.points.map(({ radius }) => radius)));
-  const end = options.until ?? (largest > 0 ? largest : 1);
+  const drawn: Drawn[] = named.map(({ name, curve }) => ({ name, curve, style: styles.get(name) as Style }));
+  const largest = Math.max(mark ?? 0, ...curves.flatMap(({ curve }) => curve.points.map(({ radius }) => radius)));
+  const across = niceScale([0, options.until ?? (largest > 0 ? largest : 1)], { zero: true });
+  const end = options.until ?? across.max;
   const key = legend(named, 22);
-  const across = niceScale([0, end], { zero: true });
   const left = Math.max(46, textWidth("100") + 10);
   const option: ChartOption = {
     legend: key.option,
-    grid: { left, right: 14, top: key.height + 34, bottom: 42, outerBoundsMode: "none" },
+    grid: { left, right: 16, top: key.height + 34, bottom: 42, outerBoundsMode: "none" },
     xAxis: {
       ...valueAxis({ ...across, max: end }),
       ...bottomName(`radius${options.norm ? ` in ${options.norm}` : ""}`),
     },
     yAxis: { ...valueAxis({ min: 0, max: 100, interval: 25, show: String }), ...topName("robust accuracy, %", left) },
     series: [
-      ...named.map(({ name, curve }) => band(curve, end, styles.get(name) as Style)),
-      ...(options.mark === undefined
-        ? []
-        : [
-            line(
-              "",
-              [
-                [options.mark, 0],
-                [options.mark, 100],
-              ],
-              roles.rule.light,
-              1,
-            ),
-          ]),
-      ...named.map(({ name, curve }) =>
-        line(name, steps(curve, end, "robustAccuracy"), (styles.get(name) as Style).colour.light, 2),
-      ),
+      ...drawn.map(({ curve, style }) => band(curve, end, style)),
+      ...(mark === undefined || mark > end ? [] : [markLine(mark, end, options.markName)]),
+      ...drawn.map((each) => curveLine(each, end)),
+      ...drawn.map((each) => symbols(each, mark === undefined || mark > end ? [0] : [0, mark])),
     ],
   };
   return renderSvg(id, option, panelHeight + key.height);
@@ -83,9 +99,54 @@ function line(name: string, data: readonly Corner[], color: string, width: numbe
     data: data.map((corner) => [...corner]),
     symbol: "none",
     color,
-    lineStyle: { color, width },
+    lineStyle: { color, width, join: "miter" },
     emphasis: { disabled: true },
     silent: true,
+  };
+}
+
+function curveLine({ name, curve, style }: Drawn, end: number): LineSeriesOption {
+  const drawn = line(name, steps(curve, end, "robustAccuracy"), style.colour.light, 2);
+  // For the legend, which shows the symbol of the line and not that of the points on it.
+  return { ...drawn, symbol: style.symbol, showSymbol: false };
+}
+
+/** The curve's symbol at some radii: a reader who sees no colours can tell the curves apart there. */
+function symbols({ curve, style }: Drawn, radii: readonly number[]): LineSeriesOption {
+  const points = radii.map((at): Corner => [rounded(at), rounded(100 * curveAt(curve, at).robustAccuracy)]);
+  return {
+    ...line("", points, "none", 0),
+    symbol: style.symbol,
+    symbolSize: 8,
+    showSymbol: true,
+    z: 4,
+    itemStyle: { color: style.colour.light, borderColor: roles.paper.light, borderWidth: 1 },
+  };
+}
+
+/** Height of the mark's name, in percent: below the panel's upper edge. */
+const NAME_HEIGHT = 95;
+
+/** An upright line at a radius, with its name beside the top end, on the side that has more room. */
+function markLine(radius: number, end: number, name = ""): LineSeriesOption {
+  const upright = [0, NAME_HEIGHT, 100].map((height): Corner => [radius, height]);
+  return {
+    ...line("", upright, roles.rule.light, 1.5),
+    ...(name !== "" && {
+      // Labels belong to symbols: this one is too small to be seen.
+      symbol: "circle",
+      symbolSize: 0.01,
+      showSymbol: true,
+      showAllSymbol: true,
+      label: {
+        show: true,
+        position: radius > end / 2 ? "left" : "right",
+        distance: 4,
+        formatter: ({ dataIndex }) => (dataIndex === 1 ? name : ""),
+        color: roles.ink.light,
+        fontSize,
+      },
+    }),
   };
 }
 

@@ -123,6 +123,80 @@ describe("a record", () => {
   });
 });
 
+describe("security curves", () => {
+  const curve = ["--preset", "curve", "--norm", "linf", "--eps", "0.15", "--steps", "10"];
+  const one = join(folder, "curve-a");
+  const two = join(folder, "curve-b");
+
+  test("of one network: distances, a step function and its picture", () => {
+    const { status, answer } = run(...arch, ...weights, ...images, ...curve, "--out", one);
+    expect([status, answer.preset, answer.examples, answer.cleanAccuracy]).toEqual([0, "curve", 8, 0.625]);
+    const { distances, curve: found, interval } = answer.minimumNorm;
+    expect(distances.filter((distance: number) => distance === 0)).toHaveLength(3);
+    const far = distances.filter((distance: number | null) => distance === null || distance > 0.15).length / 8;
+    expect([answer.robustAccuracy, answer.after.fmn, answer.interval]).toEqual([far, far, interval]);
+    expect(found.points[0]).toMatchObject({ radius: 0, robustAccuracy: 0.625 });
+    expect(readFileSync(join(one, "curve.svg"), "utf8")).toContain("eps 0.15");
+    expect(readFileSync(join(one, "curve.png")).subarray(1, 4).toString()).toBe("PNG");
+    // The same command takes what is there, and another seed or number of steps is another measurement.
+    expect(run(...arch, ...weights, ...images, ...curve, "--out", one).answer.minimumNorm).toEqual(answer.minimumNorm);
+    const other = run(...arch, ...weights, ...images, ...curve, "--seed", "1", "--out", one);
+    expect([other.status, other.answer.error.code]).toEqual([2, "usage/record-changed"]);
+  });
+
+  test("of several networks in one picture", () => {
+    const path = changed("weights", (tensors) => tensors.set("fc2.bias", ops.add(get(tensors, "fc2.bias"), 0.1)));
+    expect(run(...arch, "--weights", path, ...images, ...curve, "--out", two).status).toBe(0);
+    const { status, answer } = run("--curves", one, two, "--out", "picture");
+    expect([status, answer.kind, answer.norm]).toEqual([0, "curves", "linf"]);
+    expect(answer.curves.map(({ name }: { name: string }) => name)).toEqual(["curve-a", "curve-b"]);
+    const svg = readFileSync(join(folder, "picture/curve.svg"), "utf8");
+    for (const text of ["curve-a, fmn (n = 8)", "curve-b, fmn (n = 8)", "eps 0.15"]) expect(svg).toContain(text);
+    expect(run("--curves", one, folder, "--out", "picture").answer.error.message).toMatch(/with distances/);
+    expect(run("--curves", one, two).answer.error.message).toMatch(/--out/);
+  });
+
+  test("are of no list of attacks", () => {
+    const { status, answer } = run(...arch, ...weights, ...images, ...curve, "--until", "robust < 0.4");
+    expect([status, answer.error.message]).toEqual([2, expect.stringMatching(/without --until/)]);
+  });
+});
+
+describe("ap-benchmark", () => {
+  test("has distances on its own images beside AutoAttack, and a claim", () => {
+    const path = changed("inputs", (tensors) => {
+      const repeated = (name: string) => ops.cat(Array.from({ length: 272 }, () => get(tensors, name)));
+      for (const name of ["images", "labels"]) tensors.set(name, repeated(name));
+    });
+    const files = [...arch, ...weights, "--images", path];
+    const { status, answer } = run(...files, "--preset", "ap-benchmark", "--examples", "2", "--out", "benchmark");
+    expect([status, answer.preset, answer.eps, answer.examples]).toEqual([0, "ap-benchmark", "0.031", 2]);
+    const { indices, eps, attack, options, cleanAccuracy, distances, curve } = answer.minimumNorm;
+    expect([indices[0], indices.at(-1), indices.length]).toEqual([2048, 2175, 128]);
+    expect([attack, eps, cleanAccuracy]).toEqual(["fmn", "8/255", 0.625]);
+    expect(options).toMatchObject({ steps: 200, loss: "dlr" });
+    // The eight images come again and again, and distances depend on nothing but the image.
+    expect(distances.slice(8, 16)).toEqual(distances.slice(0, 8));
+    expect(curve.points.length).toBeGreaterThan(2);
+    const card = JSON.parse(readFileSync(join(folder, "benchmark/card.json"), "utf8"));
+    expect(card.minimumNorm).toEqual(answer.minimumNorm);
+    expect(readFileSync(join(folder, "benchmark/card.md"), "utf8")).toContain("## Minimum norms");
+    const claim = readFileSync(join(folder, "benchmark/claim.md"), "utf8");
+    expect(claim).toBe(answer.claim);
+    const percent = (100 * answer.minimumNorm.robustAccuracy).toFixed(2);
+    expect(claim).toContain(`_Robust Accuracy (HO-FMN):_ ${percent}`);
+    expect(readFileSync(join(folder, "benchmark/curve.svg"), "utf8")).toContain("eps 8/255");
+  });
+
+  test("says what is left out where the set has not these images", () => {
+    const argv = [...arch, ...weights, ...images, "--preset", "ap-benchmark", "--steps", "2"];
+    const { status, answer } = run(...argv);
+    expect([status, answer.minimumNorm, answer.claim]).toEqual([0, undefined, undefined]);
+    const codes = answer.checks.map(({ code }: { code: string }) => code);
+    expect(codes).toContain("minimum-norm-left-out");
+  });
+});
+
 test("a single run writes what it did", () => {
   const start = `${join(data, "det_init.safetensors")}:noise_q`;
   const one = ["--attack", "apgd", "--loss", "dlr", "--steps", "5", "--eps", "0.15", "--dtype", "float64"];

@@ -25,7 +25,7 @@ const BIN = join(import.meta.dirname, "../../..", "bin/s2ap.js");
 const flagOf = (name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** The command line that means these options. */
-export function argvOf({ model, attacks, shard, compare: _compare, ...rest }: EvalOptions): string[] {
+export function argvOf({ model, attacks, shard, compare: _compare, curves: _curves, ...rest }: EvalOptions): string[] {
   const flags = Object.entries(rest).flatMap(([name, value]) => {
     if (value === undefined || value === false) return [];
     return value === true ? [flagOf(name)] : [`${flagOf(name)}=${value}`];
@@ -106,7 +106,7 @@ export async function runShards(options: EvalOptions, how: ShardsHow): Promise<E
     // Where they were stopped, this stops at once too, and says how far they came.
     const answer = await how.work({ ...options, out });
     if (temporary === undefined || answer.kind !== "evaluation") return answer;
-    const { record: _record, ...kept } = answer;
+    const { record: _record, files: _files, ...kept } = answer;
     return kept;
   } finally {
     if (temporary !== undefined) rmSync(temporary, { recursive: true });

@@ -2,6 +2,7 @@
 import { count, duration, percent, table } from "../format.js";
 import type {
   CompareResult,
+  CurvesResult,
   EvalAnswer,
   EvalOrigin,
   EvalResult,
@@ -17,6 +18,8 @@ export function answerText(answer: EvalAnswer): string {
       return verifiedText(answer);
     case "trace":
       return traceText(answer);
+    case "curves":
+      return curvesText(answer);
     case "evaluation":
       return answer.attacks === undefined ? resultText(answer) : listText(answer);
   }
@@ -38,7 +41,41 @@ function resultText(result: EvalResult): string {
     between(interval),
     duration(seconds),
   ]);
-  return `${table([head, ...rows], [2, 3, 4, 5])}\n${originText(result)}`;
+  return [
+    table([head, ...rows], [2, 3, 4, 5]),
+    ...besideText(result),
+    originText(result),
+    ...(result.record === undefined ? [] : [`record: ${result.record}`]),
+  ].join("\n");
+}
+
+/** Distances, and the files that lie beside a record. */
+function besideText({ minimumNorm: found, claim, files }: EvalResult): string[] {
+  const lines: string[] = [];
+  if (found !== undefined) {
+    const missed = found.distances.filter((distance) => distance === null).length;
+    const [first, last] = [found.indices[0], found.indices.at(-1)];
+    lines.push(
+      `${found.attack}, images ${first} to ${last}: robust ${percent(found.robustAccuracy)} above ${found.norm} ${found.eps} ` +
+        `(${between(found.interval)}), median distance ${found.medianDistance?.toPrecision(3) ?? "unknown"}` +
+        (missed === 0 ? "" : `, ${count(missed)} without a misclassified point`),
+    );
+  }
+  if (files?.curve !== undefined) lines.push(`curve: ${files.curve.svg}, ${files.curve.png}`);
+  if (files?.claim !== undefined) lines.push(`claim: ${files.claim}`);
+  else if (claim !== undefined) lines.push("", claim);
+  return lines;
+}
+
+function curvesText({ curves, norm, files }: CurvesResult): string {
+  const head = ["network", "attack", "images", "clean", "eps", "robust", "95 % interval", "median distance"];
+  const rows = curves.map(
+    ({ name, attack, examples, cleanAccuracy, eps, robustAccuracy, interval, medianDistance }) => [
+      ...[name, attack, count(examples), percent(cleanAccuracy), `${norm} ${eps}`, percent(robustAccuracy)],
+      ...[between(interval), medianDistance?.toPrecision(3) ?? "unknown"],
+    ],
+  );
+  return [table([head, ...rows], [2, 3, 5, 6, 7]), `curves: ${files.svg}, ${files.png}`].join("\n");
 }
 
 /** A list: what each attack left of what those before it had left. */
@@ -64,6 +101,7 @@ function listText(result: EvalResult): string {
     ...(verdict
       ? [`${verdict.question}: ${verdict.answer ? "yes" : "no"}, robust accuracy is at most ${percent(verdict.bound)}`]
       : []),
+    ...besideText(result),
     `${result.preset}, ${result.norm} eps ${result.eps}, ${count(examples)} images`,
     originText(result),
     ...(record === undefined ? [] : [`record: ${record}`]),

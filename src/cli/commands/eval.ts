@@ -30,6 +30,7 @@ function options() {
     "s2ap eval --weights w.safetensors --arch arch.json --images inputs.safetensors --preset aa-standard --eps 4/255",
     "s2ap eval runs/quickstart/dense --verify evals/dense",
     "s2ap eval --compare evals/dense evals/hydra",
+    "s2ap eval --curves evals/dense evals/hydra --out evals/curves",
   ])
     .argument("[model]", "a run folder, or a safetensors file")
     .option("--weights <file>", "a safetensors file, in place of the argument")
@@ -59,6 +60,10 @@ function options() {
     .option("--faithful", "as the reference does it: nothing leaves early, the network as it is in float32")
     .option("--verify <record>", "check every adversarial example of a record, in one pass")
     .option("--compare <records...>", "two records, image by image")
+    .option(
+      "--curves <records...>",
+      "security curves of records with distances (presets curve, ap-benchmark) in one picture",
+    )
     .option("--start <file:key>", "one run of one attack from these points: writes trace.safetensors to --out")
     .addOption(new Option("--dtype <type>", "arithmetic of such a run").choices(["float32", "float64"] as const))
     .addOption(new Option("--loss <loss>", "of such a run").choices(["ce", "dlr", "dlr-targeted"] as const))

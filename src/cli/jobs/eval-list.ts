@@ -7,16 +7,12 @@ import {
   fastVictim,
   type ListProgress,
   loadAdversarial,
-  makeCard,
-  provenance,
   type Robustness,
-  writeCard,
 } from "../../evaluation/index.js";
 import type { Model } from "../../models/index.js";
 import { hasBfloat16, scope } from "../../torch/index.js";
 import type { JobContext } from "../jobs.js";
 import type { EvalOptions } from "./eval-options.js";
-import type { Origin } from "./eval-source.js";
 import type { List } from "./eval-specs.js";
 
 /** Time to go from the pace since the first report, in seconds. */
@@ -45,7 +41,6 @@ interface ListRun {
   readonly split: Split;
   readonly threat: Threat;
   readonly list: List;
-  readonly origin: Origin;
 }
 
 /** Everything broken leaves at once and a faster form of the network searches; `faithful` does neither. */
@@ -55,16 +50,16 @@ function speed(model: Model, faithful: boolean) {
   return { victim: fastVictim(model, { precision }), search: `folded ${precision}` };
 }
 
-/** Runs the list, and writes the card beside the record where there is one. */
+/** Runs the list. */
 export function runList(
-  { model, split, threat, list, origin }: ListRun,
+  { model, split, threat, list }: ListRun,
   options: EvalOptions & { readonly seed: number },
   context: JobContext & { readonly poll: () => void },
 ): Robustness {
   const { warmStart, out, shard, seed, examples, batchSize, until, individual } = options;
   const { report } = context;
-  return scope(() => {
-    const found = attackList(model, split, {
+  return scope(() =>
+    attackList(model, split, {
       ...{ threat, attacks: buildAttacks(list.specs, threat), preset: list.preset, seed },
       ...{ examples, batchSize, shard, until, individual },
       ...speed(model, options.faithful ?? false),
@@ -74,10 +69,6 @@ export function runList(
       onProgress: teller(context),
       onWarning: (text) => report({ kind: "warning", text }),
       onCheck: ({ severity, message: text }) => report({ kind: severity === "warning" ? "warning" : "message", text }),
-    });
-    if (out !== undefined && shard === undefined) {
-      writeCard(out, makeCard(found, provenance(model, split.dataset, origin)));
-    }
-    return found;
-  });
+    }),
+  );
 }

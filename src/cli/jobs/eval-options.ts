@@ -1,4 +1,4 @@
-import type { Comparison, Measured, Robustness, Verification } from "../../evaluation/index.js";
+import type { Comparison, Distances, Measured, Robustness, Verification } from "../../evaluation/index.js";
 
 export interface EvalOptions {
   /** A run folder, or a safetensors file. */
@@ -35,6 +35,8 @@ export interface EvalOptions {
   readonly verify?: string | undefined;
   /** Folders of two records. */
   readonly compare?: readonly string[] | undefined;
+  /** Folders of records with distances, to be drawn in one picture. */
+  readonly curves?: readonly string[] | undefined;
   /** `file.safetensors:key`, where a single run begins. */
   readonly start?: string | undefined;
   readonly dtype?: "float32" | "float64" | undefined;
@@ -52,6 +54,13 @@ export interface EvalOrigin {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** Paths of what lies beside a record. */
+export interface EvalFiles {
+  readonly card?: string;
+  readonly curve?: { readonly svg: string; readonly png: string } | undefined;
+  readonly claim?: string;
+}
+
 /** Accuracies of attacks: of one by itself, of several by themselves, or of a list with what `Robustness` has besides. */
 export interface EvalResult extends EvalOrigin, Partial<Omit<Robustness, "images" | "seed">> {
   readonly kind: "evaluation";
@@ -60,6 +69,11 @@ export interface EvalResult extends EvalOrigin, Partial<Omit<Robustness, "images
   readonly results: readonly Measured[];
   /** Folder of the record. */
   readonly record?: string;
+  /** Distances: of `--preset curve`, or of a preset's minimum-norm part on images of its own. */
+  readonly minimumNorm?: Distances;
+  /** The text of a claim to the Adversarial Pruning Benchmark. */
+  readonly claim?: string;
+  readonly files?: EvalFiles;
 }
 
 /** What a single run left. */
@@ -92,4 +106,17 @@ export interface CompareResult extends Comparison {
   readonly records: readonly [a: string, b: string];
 }
 
-export type EvalAnswer = EvalResult | TraceResult | VerifyResult | CompareResult;
+/** One network of a picture of security curves. */
+export interface CurveRow extends Omit<Distances, "distances" | "indices" | "options" | "curve" | "passes"> {
+  readonly name: string;
+  readonly record: string;
+}
+
+export interface CurvesResult {
+  readonly kind: "curves";
+  readonly norm: string;
+  readonly curves: readonly CurveRow[];
+  readonly files: { readonly svg: string; readonly png: string };
+}
+
+export type EvalAnswer = EvalResult | TraceResult | VerifyResult | CompareResult | CurvesResult;

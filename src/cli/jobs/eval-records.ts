@@ -1,9 +1,11 @@
 // What is done with records that are there: compare two, check one.
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { compareRecords, type Robustness, verifyRecord } from "../../evaluation/index.js";
-import { DataError, diskError, expected, UsageError } from "../../util/index.js";
-import type { CompareResult, VerifyResult } from "./eval-options.js";
+import { basename, join, resolve } from "node:path";
+import { compareRecords, distancesOf, loadDistances, type Robustness, verifyRecord } from "../../evaluation/index.js";
+import { writeCurves } from "../../report/curve-files.js";
+import { DataError, diskError, expected, ratio, UsageError } from "../../util/index.js";
+import { normName } from "./eval-finish.js";
+import type { CompareResult, CurvesResult, EvalOptions, VerifyResult } from "./eval-options.js";
 import type { Opened } from "./eval-source.js";
 
 function fileOf(folder: string, name: string): string {
@@ -46,6 +48,45 @@ export function compareJob(folders: readonly string[]): CompareResult {
     throw new UsageError(expected("--compare", "the folders of two records", folders.join(" ")));
   }
   return { kind: "comparison", records: [a, b], ...compareRecords(readResult(a), readResult(b)) };
+}
+
+/** The distances of a record. */
+function readDistances(folder: string) {
+  const file = loadDistances(folder);
+  const whole = file !== undefined && file.distances.length === file.key.indices.length;
+  if (whole) return distancesOf(file);
+  const what = "the folder of a finished evaluation with distances (--preset curve or ap-benchmark)";
+  const got = file === undefined ? "none with distances.json" : "an unfinished one: run it to its end";
+  throw new DataError(expected(folder, what, got), { code: "data/record" });
+}
+
+/** Folders by their last name, or whole where two would be called the same. */
+function namesOf(folders: readonly string[]): string[] {
+  const short = folders.map((folder) => basename(resolve(folder)));
+  return new Set(short).size === short.length ? short : [...folders];
+}
+
+/** Several records' security curves in one picture. */
+export async function curvesJob({ curves: folders = [], out }: EvalOptions): Promise<CurvesResult> {
+  if (out === undefined) throw new UsageError("eval: expected --out FOLDER for the picture of --curves, got nothing");
+  if (new Set(folders.map((folder) => resolve(folder))).size < folders.length) {
+    throw new UsageError(expected("--curves", "folders of different records", folders.join(" ")));
+  }
+  const found = folders.map(readDistances);
+  const norms = [...new Set(found.map(({ norm }) => norm))];
+  if (norms.length > 1) throw new UsageError(expected("--curves", "records of one norm", norms.join(", ")));
+  const [norm = ""] = norms;
+  const names = namesOf(folders);
+  // The radius of the claim is marked where all have the same one.
+  const [eps, ...others] = new Set(found.map((each) => each.eps));
+  const mark = eps === undefined || others.length > 0 ? {} : { mark: ratio(eps).value, markName: `eps ${eps}` };
+  const named = found.map(({ attack, curve }, i) => ({ name: `${names[i]}, ${attack}`, curve }));
+  const files = await writeCurves(out, named, { norm: normName(norm), ...mark });
+  const rows = found.map(({ distances: _d, indices: _i, options: _o, curve: _c, passes: _p, ...rest }, i) => ({
+    ...{ name: names[i] as string, record: folders[i] as string },
+    ...rest,
+  }));
+  return { kind: "curves", norm, curves: rows, files };
 }
 
 /** Asks the network once more about every adversarial example of a record. */

@@ -4,11 +4,13 @@ import { measure } from "../../recipe/measure.js";
 import { registries } from "../../recipe/registries.js";
 import { type EvaluationRecipe, type Recipe, recipeSchemas } from "../../recipe/schema.js";
 import { scope } from "../../torch/index.js";
-import { parseOptions, S2apError, UsageError } from "../../util/index.js";
+import { parseOptions, S2apError, UsageError, wilson } from "../../util/index.js";
 import type { Job, JobContext } from "../jobs.js";
+import { curveDistances, distancesBeside, isCurve } from "./eval-distances.js";
+import { drawCurve, finishList } from "./eval-finish.js";
 import { runList } from "./eval-list.js";
 import type { EvalAnswer, EvalOptions, EvalResult, TraceResult } from "./eval-options.js";
-import { compareJob, verifyJob } from "./eval-records.js";
+import { compareJob, curvesJob, verifyJob } from "./eval-records.js";
 import { findSource, named, type Opened, openImages, openModel, originOf, threatFrom } from "./eval-source.js";
 import { listOf, type Spec, withSteps } from "./eval-specs.js";
 import { trace, writeTrace } from "./eval-trace.js";
@@ -133,15 +135,19 @@ function measurements(found: Robustness, called: ReadonlyMap<string, string>, wi
   ];
 }
 
-function runAttacks(opened: Opened, asked: readonly Item[], context: JobContext): EvalResult {
-  const { model, split, options, origin: file } = opened;
+async function runAttacks(opened: Opened, asked: readonly Item[], context: JobContext): Promise<EvalResult> {
+  const { model, split, options } = opened;
   const threat = requireThreat(opened.threat, "attacks");
   const list = listOf(options, asked.filter(({ name }) => name !== "clean").map(specOf), threat);
   const origin = originIn(opened);
   const record = options.out === undefined ? {} : { record: options.out };
   try {
     const at = { ...options, seed: origin.seed };
-    const found = runList({ model, split, threat, list, origin: file }, at, { ...context, poll: pollOf(context) });
+    const polled = { ...context, poll: pollOf(context) };
+    const attacked = runList({ model, split, threat, list }, at, polled);
+    const { minimumNorm, leftOut } = attacked.verdict ? {} : distancesBeside(opened, origin.seed, polled);
+    const found = leftOut ? { ...attacked, checks: [...attacked.checks, leftOut] } : attacked;
+    const finished = await finishList(opened, found, minimumNorm);
     const { images: _images, ...rest } = found;
     const called = new Map(buildAttacks(list.specs, threat).map(({ name, attack }) => [name, attack.name]));
     const results = measurements(
@@ -149,7 +155,46 @@ function runAttacks(opened: Opened, asked: readonly Item[], context: JobContext)
       called,
       asked.some(({ name }) => name === "clean"),
     );
-    return { kind: "evaluation", status: "done", ...origin, ...rest, ...record, results };
+    return {
+      kind: "evaluation",
+      status: "done",
+      ...origin,
+      ...rest,
+      ...record,
+      ...(minimumNorm && { minimumNorm }),
+      ...finished,
+      results,
+    };
+  } catch (error) {
+    if (!stoppedAsAsked(error)) throw error;
+    return { kind: "evaluation", status: "stopped", ...origin, ...record, results: [] };
+  }
+}
+
+/** Distances and what follows from them at the radius. */
+async function runCurve(opened: Opened, asked: readonly Item[], context: JobContext): Promise<EvalResult> {
+  const { options, model } = opened;
+  const origin = originIn(opened);
+  const record = options.out === undefined ? {} : { record: options.out };
+  try {
+    const polled = { ...context, poll: pollOf(context) };
+    const found = curveDistances(opened, asked.map(specOf), origin.seed, polled);
+    const { attack, norm, eps, examples, cleanAccuracy, robustAccuracy, interval, passes, seconds } = found;
+    const curve = options.out === undefined ? undefined : await drawCurve(options.out, found, model.spec.arch);
+    const cleanInterval = wilson(Math.round(cleanAccuracy * examples), examples);
+    const numbers = { norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds };
+    const after = { clean: cleanAccuracy, [attack]: robustAccuracy };
+    const files = curve === undefined ? {} : { files: { curve } };
+    const measurement = { preset: options.preset as string, ...numbers, after, minimumNorm: found };
+    return {
+      kind: "evaluation",
+      status: "done",
+      ...origin,
+      ...measurement,
+      ...record,
+      ...files,
+      results: [{ attack, ...numbers }],
+    };
   } catch (error) {
     if (!stoppedAsAsked(error)) throw error;
     return { kind: "evaluation", status: "stopped", ...origin, ...record, results: [] };
@@ -205,6 +250,7 @@ function radiusOf(options: EvalOptions): EvalOptions {
 export const job: Job<EvalOptions, EvalAnswer> = async (given, context) => {
   const options = radiusOf(presetOf(given));
   if (options.compare !== undefined) return compareJob(options.compare);
+  if (options.curves !== undefined) return curvesJob(options);
   const say = (text: string) => context.report({ kind: "message", text });
   const asked = isTrace(options) ? [] : askedFor(options);
   const list = !isTrace(options) && options.verify === undefined && isList(options, asked);
@@ -216,6 +262,7 @@ export const job: Job<EvalOptions, EvalAnswer> = async (given, context) => {
   const opened: Opened = { model, split, source, threat, options, origin: originOf(source) };
   if (options.verify !== undefined) return verifyJob(options.verify, opened);
   if (isTrace(options)) return runTrace(opened, traceSpecs(options), context);
+  if (list && isCurve(options)) return runCurve(opened, asked, context);
   if (list) return runAttacks(opened, asked, context);
   const items = asked.length > 0 ? asked : (source.recipe?.evaluation ?? [{ name: "clean" }]);
   return runSingles(opened, items, context);

@@ -1,0 +1,49 @@
+// What an evaluation leaves beside its record: the card, the curve's picture, the benchmark's claim.
+import { join } from "node:path";
+import {
+  type Distances,
+  makeCard,
+  provenance,
+  pruningBenchmarkClaim,
+  type Robustness,
+  writeCard,
+} from "../../evaluation/index.js";
+import { writeCurves } from "../../report/curve-files.js";
+import { ratio, writeFileAtomic } from "../../util/index.js";
+import type { EvalFiles } from "./eval-options.js";
+import type { Opened } from "./eval-source.js";
+
+const NORMS: Readonly<Record<string, string>> = { linf: "Linf", l2: "L2", l1: "L1" };
+
+/** Words for a norm, as charts show it. */
+export const normName = (norm: string): string => NORMS[norm] ?? norm;
+
+/** Draws the curve of one network; its radius is marked. */
+export async function drawCurve(folder: string, found: Distances, network: string): Promise<EvalFiles["curve"]> {
+  const named = [{ name: `${network}, ${found.attack}`, curve: found.curve }];
+  const mark = { mark: ratio(found.eps).value, markName: `eps ${found.eps}` };
+  return writeCurves(folder, named, { norm: normName(found.norm), ...mark });
+}
+
+/** The claim's text for the Adversarial Pruning Benchmark. */
+const CLAIMS = "ap-benchmark";
+
+/** Writes what belongs to a finished list, and gives the paths. */
+export async function finishList(
+  { model, split, origin, options }: Opened,
+  found: Robustness,
+  minimumNorm: Distances | undefined,
+): Promise<{ readonly files?: EvalFiles; readonly claim?: string }> {
+  const { out, shard } = options;
+  if (shard !== undefined) return {};
+  const card = makeCard(found, provenance(model, split.dataset, origin), minimumNorm);
+  const claim =
+    found.preset === CLAIMS && found.verdict === undefined ? pruningBenchmarkClaim([{ card, options: {} }]) : undefined;
+  if (out === undefined) return { ...(claim && { claim }) };
+  writeCard(out, card);
+  const curve = minimumNorm && (await drawCurve(out, minimumNorm, card.model.arch));
+  const text = join(out, "claim.md");
+  if (claim !== undefined) writeFileAtomic(text, claim);
+  const files = { card: join(out, "card.md"), ...(curve && { curve }), ...(claim && { claim: text }) };
+  return { files, ...(claim && { claim }) };
+}
