@@ -20,10 +20,12 @@ export function conv2d(
   const weight = param(state.params, `${name}.weight`);
   const bias = state.params.get(`${name}.bias`);
   const input = inPrecisionOf(weight, state, x);
-  if (stride > 1 && padding === 0 && isNarrowPoint(weight)) {
-    return ops.conv2d(everyNth(input, stride), weight, { bias });
-  }
-  return ops.conv2d(input, weight, { bias, stride, padding });
+  const output =
+    stride > 1 && padding === 0 && isNarrowPoint(weight)
+      ? ops.conv2d(everyNth(input, stride), weight, { bias })
+      : ops.conv2d(input, weight, { bias, stride, padding });
+  state.observe?.({ name, input: x.shape, output: output.shape, stride, padding });
+  return output;
 }
 
 /** Outside of folded states a difference of precision is autocast's business, or a mistake that libtorch refuses. */
@@ -52,7 +54,9 @@ function everyNth(x: Tensor, stride: number): Tensor {
 /** x [N,in] -> [N,out]. */
 export function linear(state: ModelState, name: string, x: Tensor): Tensor {
   const weight = param(state.params, `${name}.weight`);
-  return ops.linear(inPrecisionOf(weight, state, x), weight, { bias: state.params.get(`${name}.bias`) });
+  const output = ops.linear(inPrecisionOf(weight, state, x), weight, { bias: state.params.get(`${name}.bias`) });
+  state.observe?.({ name, input: x.shape, output: output.shape, stride: 1, padding: 0 });
+  return output;
 }
 
 /**

@@ -7,6 +7,7 @@ export {
   cloneParams,
   copyInto,
   disposeParams,
+  type LayerRun,
   type ModelState,
   mapParams,
   type Params,

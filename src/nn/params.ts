@@ -13,6 +13,18 @@ export interface ModelState {
    * layer of such a state computes in its own weight's precision.
    */
   readonly folded?: ReadonlySet<string> | undefined;
+  /** Told of every convolution and linear layer that a forward pass runs: for those who count operations. */
+  readonly observe?: ((layer: LayerRun) => void) | undefined;
+}
+
+/** A layer of a forward pass: shapes with the batch in front. */
+export interface LayerRun {
+  /** Without `.weight`. */
+  readonly name: string;
+  readonly input: readonly number[];
+  readonly output: readonly number[];
+  readonly stride: number;
+  readonly padding: number;
 }
 
 /** The tensor of that name, or an error that lists what there is. */

@@ -73,6 +73,8 @@ export interface Method {
   candidate?(state: MethodState): boolean;
   /** Share of each layer that the state keeps, where the method decides that itself: for reports. */
   keepRatios?(state: MethodState): Readonly<Record<string, number>>;
+  /** Whether the optimiser moves the scores; default true. */
+  readonly trainsScores?: boolean;
   /** Whether the optimiser's weight decay acts on the further tensors; default true. */
   readonly decaysTrained?: boolean;
   /**
