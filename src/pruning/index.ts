@@ -26,8 +26,9 @@ export {
   type SearchEpoch,
   trainedKey,
 } from "./method.js";
-export { random } from "./random.js";
+export { randomPruning } from "./random.js";
 export { methods } from "./registry.js";
+export { rst } from "./rst.js";
 export { initialScores, type ScoreInit } from "./score-init.js";
 export { keepLargest } from "./select.js";
 export { snip } from "./snip.js";

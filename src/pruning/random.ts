@@ -30,7 +30,7 @@ export const randomOptions = z
     }
   });
 
-export function random(options: z.input<typeof randomOptions>): Method {
+export function randomPruning(options: z.input<typeof randomOptions>): Method {
   const { keepRatio = 1, budget, keepRatios } = parseOptions("random", randomOptions, options);
   const counts = (weights: Params) => {
     if (keepRatios) return roundedCounts(weights, givenRatios("random", weights, keepRatios));

@@ -5,7 +5,8 @@ import { hydra, hydraOptions } from "./hydra.js";
 import { lamp, lampOptions } from "./lamp.js";
 import { magnitude, magnitudeOptions } from "./magnitude.js";
 import type { Method } from "./method.js";
-import { random, randomOptions } from "./random.js";
+import { randomOptions, randomPruning } from "./random.js";
+import { rst, rstOptions } from "./rst.js";
 import { snip, snipOptions } from "./snip.js";
 
 export const methods = registry("method", {
@@ -18,6 +19,11 @@ export const methods = registry("method", {
     summary: "scores learned under the robust loss, the largest of each layer stay (Sehwag et al. 2020)",
     options: hydraOptions,
     create: (options, _context: Readonly<Record<string, never>>): Method => hydra(options),
+  }),
+  rst: entry({
+    summary: "scores learned in a network of random weights, which are never trained (Fu et al. 2021)",
+    options: rstOptions,
+    create: (options, _context: Readonly<Record<string, never>>): Method => rst(options),
   }),
   magnitude: entry({
     summary: "largest weights of each layer or of all, no search (Han et al. 2015)",
@@ -37,7 +43,7 @@ export const methods = registry("method", {
   random: entry({
     summary: "random weights at a budget, no search",
     options: randomOptions,
-    create: (options, _context: Readonly<Record<string, never>>): Method => random(options),
+    create: (options, _context: Readonly<Record<string, never>>): Method => randomPruning(options),
   }),
   snip: entry({
     summary: "largest sensitivity of the loss to removing a weight, no search (Lee et al. 2019)",

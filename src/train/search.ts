@@ -22,6 +22,7 @@ import { assertFits } from "./memory.js";
 import { searchObjective } from "./objective.js";
 import type { History, StageOptions } from "./options.js";
 import { loadResult, saveResult } from "./result.js";
+import { startOf } from "./start.js";
 
 export interface SearchOptions extends StageOptions {
   readonly method: Method;
@@ -236,11 +237,10 @@ export async function search(model: Model, options: SearchOptions): Promise<Sear
   if (found?.masks) return { model: withState(model, found), masks: found.masks, history: found.history };
   const seed = options.seed ?? run?.manifest.seed ?? 0;
   if (options.epochs > 0) assertFits("search", model, options);
-  const redrawn = method.initWeights?.(model, rng(seed, "search", "weights")) ?? new Map<string, Tensor>();
-  const start = withState(model, { params: new Map([...model.params, ...redrawn]) });
+  const { model: start, drawn } = startOf(model, method, rng(seed, "search", "weights"));
   const state = method.init(start, rng(seed, "search"), denseGradients(start, options, rng(seed, "gradients")));
   const searcher = searcherOf(start, state, options);
-  disposeParams(state.scores, state.trained ?? new Map(), redrawn);
+  disposeParams(state.scores, state.trained ?? new Map(), ...drawn);
   const history = await runLoop(searcher, options);
   warnOfBudget(searcher, options);
   const masks = forever(() => method.masks(chosenState(searcher)));
