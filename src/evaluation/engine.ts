@@ -18,6 +18,7 @@ import { addSpent, type Journal, memoryJournal } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { type Line, type UnitLine, WARM_START } from "./lines.js";
 import { type AttackListOptions, BLOCK, type ListProgress } from "./list.js";
+import { type Pace, paceOf } from "./pace.js";
 import { openRecord } from "./record.js";
 import type { Robustness } from "./robustness.js";
 import { type Bench, cleanLogits, type PlannedRun, plannedRuns, runUnit, unitImages } from "./unit.js";
@@ -81,6 +82,7 @@ class Session {
   readonly #description: Description;
   readonly #journal: Journal;
   readonly #question: Question | undefined;
+  readonly #pace: Pace | undefined;
   readonly #bench: Omit<Bench, "meter">;
   readonly #batchSize: number;
   readonly #blocks: readonly number[];
@@ -98,8 +100,10 @@ class Session {
     journal: Journal,
     question: Question | undefined,
   ) {
-    const judge: Victim = bindNetwork(model, model, { passes: countPasses() }).victim;
-    const { shard = ALL, threat, shouldStop } = options;
+    const { shard = ALL, threat, shouldStop, pace = true } = options;
+    this.#pace = pace ? paceOf(model) : undefined;
+    const paced = (victim: Victim) => this.#pace?.paced(victim) ?? victim;
+    const judge = paced(bindNetwork(model, model, { passes: countPasses() }).victim);
     this.#model = model;
     this.#images = images;
     this.#options = options;
@@ -111,7 +115,7 @@ class Session {
     this.#bench = {
       threat,
       judge,
-      victim: options.victim ?? judge,
+      victim: options.victim ? paced(options.victim) : judge,
       leave: description.leave,
       journal,
       poll: shouldStop,
@@ -343,6 +347,10 @@ class Session {
     const { ledger } = this;
     const standing = ledger.unbroken;
     const missing = missingUnits(this.#description, ledger, (block) => this.#blocks.includes(block));
+    const ownBroken = this.#blocks.reduce((sum, block) => {
+      const [first, end] = this.#images.range(block);
+      return sum + end - first - ledger.unbrokenIn([first, end]);
+    }, 0);
     const progress = {
       ...this.#at,
       done: this.#total - missing,
@@ -350,6 +358,7 @@ class Session {
       within,
       standing,
       examples: this.#images.count,
+      ownBroken,
       bound: this.#bound,
       interval: wilson(standing, this.#images.count),
       seconds: ledger.seconds,
@@ -359,6 +368,7 @@ class Session {
   }
 
   dispose(): void {
+    this.#pace?.restore();
     for (const logits of this.#logits.values()) logits.dispose();
   }
 }

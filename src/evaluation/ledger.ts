@@ -87,8 +87,13 @@ export class Ledger {
 
   /** Images that may still be robust: not known to be wrong or broken. */
   get unbroken(): number {
+    return this.unbrokenIn([0, this.clean.length]);
+  }
+
+  /** Those among the positions of a range. */
+  unbrokenIn([first, end]: readonly [number, number]): number {
     let count = 0;
-    for (let at = 0; at < this.clean.length; at++) {
+    for (let at = first; at < end; at++) {
       if (this.clean[at] === -1 || (this.isCorrect(at) && !this.#brokenByAny.has(at))) count += 1;
     }
     return count;

@@ -46,6 +46,8 @@ export interface ListProgress {
   /** Images not broken so far, and all of this evaluation. */
   readonly standing: number;
   readonly examples: number;
+  /** Images of this process's own blocks that are known to be wrong as they are or broken, whoever found it. */
+  readonly ownBroken: number;
   /** Upper bound of robust accuracy, and its 95 % Wilson interval. It never rises. */
   readonly bound: number;
   readonly interval: Interval;
@@ -72,6 +74,8 @@ export interface AttackListOptions {
   readonly victim?: Victim | undefined;
   /** What that form is, for the record; default `exact`. */
   readonly search?: string | undefined;
+  /** Passes of little work run on fewer threads, which is faster (default); otherwise all run on all. */
+  readonly pace?: boolean | undefined;
   readonly record?: RecordOptions | undefined;
   /** Take only the blocks whose number is `index` modulo `of`; the record's folder is shared. */
   readonly shard?: { readonly index: number; readonly of: number } | undefined;

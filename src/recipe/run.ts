@@ -45,6 +45,8 @@ export type RunUpdate =
         readonly interval: readonly [low: number, high: number];
         /** Time to go, once it can be told. */
         readonly secondsLeft: number | undefined;
+        /** Of one process of several: images of its blocks that are wrong or broken, and all images of the evaluation. */
+        readonly part?: { readonly broken: number; readonly examples: number };
       };
     };
 

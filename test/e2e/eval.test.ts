@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadTensors, saveTensors } from "../../src/nn/index.js";
 import { ops, type Tensor, tensor } from "../../src/torch/index.js";
 import { buildDist } from "../support/child.js";
+import { writeImages } from "../support/eval-process.js";
 
 const bin = fileURLToPath(new URL("../../bin/s2ap.js", import.meta.url));
 const data = fileURLToPath(new URL("../golden/data/network", import.meta.url));
@@ -121,6 +122,31 @@ describe("a record", () => {
     expect(two.after).toEqual(one.after);
     expect(two).not.toHaveProperty("record");
   });
+});
+
+test.skipIf(spawnSync("script", ["--version"]).status !== 0)("two processes show one live bound", () => {
+  const many = join(folder, "many.safetensors");
+  writeImages(many, 300);
+  const asked = ["--preset", "apgd", "--eps", "0.1", "--steps", "20", "--shards", "2"];
+  const argv = ["eval", ...arch, ...weights, "--images", many, ...asked];
+  const command = `stty cols 120; ${process.execPath} ${bin} ${argv.join(" ")}`;
+  const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
+    cwd: folder,
+    encoding: "utf8",
+    env: { ...process.env, TERM: "xterm" },
+    timeout: 110_000,
+  });
+  const live = [
+    ...stdout.matchAll(/\r[a-z-]+[ \w]* {2}\[[= ]{16}\] robust at most ([\d.]+) % \([\d.]+ % to [\d.]+ %\)/g),
+  ];
+  const bounds = live.map(([, percent]) => Number(percent));
+  expect(bounds.length).toBeGreaterThan(1);
+  // It never rises, and what is shown at last is no less than the result.
+  expect(bounds).toEqual([...bounds].sort((a, b) => b - a));
+  const rows = [...stdout.matchAll(/^(?:clean|apgd-\w+) .*?([\d.]+) % +[\d.]+ % to/gm)];
+  expect(rows).toHaveLength(3);
+  expect(bounds.at(-1)).toBeGreaterThanOrEqual(Number(rows.at(-1)?.[1]));
+  expect(bounds.at(-1)).toBeLessThan(100);
 });
 
 describe("security curves", () => {

@@ -4,15 +4,19 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import type { RunUpdate } from "../../recipe/run.js";
 import { type Failure, JobError } from "../failure.js";
 import type { EvalAnswer, EvalOptions } from "../jobs/eval-options.js";
 import type { StopSignal } from "../signals.js";
+import { isTold, joinProgress } from "./eval-joined.js";
 
 export interface ShardsHow {
   readonly shards: number;
   readonly plugins: readonly string[];
   readonly threads: number | undefined;
   readonly say: (text: string) => void;
+  /** Shown what all processes together have done, and what one of them warns of. */
+  readonly show: (update: RunUpdate) => void;
   /** Does the evaluation in this process; what the record has already is not done again. */
   readonly work: (options: EvalOptions) => Promise<EvalAnswer>;
   /** Told how to stop all processes, once they run. */
@@ -67,6 +71,24 @@ function failureIn({ code, out, err }: Ended, shard: string): Failure {
   return { code: "shard", message: `eval: process ${shard} ended with ${code ?? "a signal"}: ${last}`, exit: 1 };
 }
 
+/** Shows one live bound over all processes; a warning that several give is shown once. */
+function listen(children: readonly ChildProcess[], show: ShardsHow["show"]): void {
+  const join = joinProgress();
+  const warned = new Set<string>();
+  for (const [shard, child] of children.entries()) {
+    child.on("message", (message) => {
+      if (!isTold(message)) return;
+      if (message.kind === "warning") {
+        if (!warned.has(message.text)) show(message);
+        warned.add(message.text);
+        return;
+      }
+      const joined = join(shard, message);
+      if (joined !== undefined) show(joined);
+    });
+  }
+}
+
 async function runAll(options: EvalOptions, how: ShardsHow, out: string): Promise<boolean> {
   const { shards, plugins } = how;
   const threads = how.threads ?? Math.max(1, Math.floor(availableParallelism() / shards));
@@ -76,13 +98,14 @@ async function runAll(options: EvalOptions, how: ShardsHow, out: string): Promis
     const env = { ...process.env, OMP_NUM_THREADS: String(threads) };
     return spawn(process.execPath, [BIN, argv[0] as string, ...more, ...argv.slice(1)], {
       env,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
     });
   });
   const stop = (signal: StopSignal) => {
     for (const child of children) child.kill(signal);
   };
   how.onStart(stop);
+  listen(children, how.show);
   how.say(`${shards} processes with ${threads} thread${threads === 1 ? "" : "s"} each`);
   const results = await Promise.all(
     children.map(async (child, i) => {

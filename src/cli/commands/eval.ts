@@ -1,8 +1,10 @@
 import { Option } from "@commander-js/extra-typings";
 import type { EvalAnswer, EvalOptions } from "../jobs/eval-options.js";
+import type { Report } from "../jobs.js";
 import { showProgress } from "../progress.js";
 import { SIGNAL_CODES, type StopSignal, watchSignals } from "../signals.js";
 import { type Cli, collect, command, positive, printJson, whole } from "./context.js";
+import { isTold } from "./eval-joined.js";
 import { runShards } from "./eval-shards.js";
 import { answerText } from "./eval-text.js";
 
@@ -84,6 +86,11 @@ interface How {
   readonly quiet: boolean;
 }
 
+/** One process of several: the one that started it shows what all of them do. */
+function tellParent(told: Report): void {
+  if (process.connected && isTold(told)) process.send?.(told, undefined, undefined, () => {});
+}
+
 async function evalJob(cli: Cli, options: EvalOptions, { quiet, shards = 1, ...how }: How): Promise<EvalAnswer> {
   const progress = showProgress(cli.terminal);
   let stopShards = (_signal: StopSignal) => {};
@@ -95,17 +102,18 @@ async function evalJob(cli: Cli, options: EvalOptions, { quiet, shards = 1, ...h
     onLeave: progress.close,
   });
   try {
+    // Results come all together at the end: on the way only the live line and warnings are of use.
+    const show = quiet ? () => {} : (told: Report) => told.kind !== "event" && progress.update(told);
+    const onReport = options.shard === undefined ? show : tellParent;
     const work = (given: EvalOptions) =>
-      // Results come all together at the end: on the way only the live line and warnings are of use.
-      cli.work("eval", given, {
-        ...how,
-        flag: stopper.flag,
-        onReport: quiet ? () => {} : (told) => told.kind !== "event" && progress.update(told),
-      }) as Promise<EvalAnswer>;
+      cli.work("eval", given, { ...how, flag: stopper.flag, onReport }) as Promise<EvalAnswer>;
     const answer =
       shards === 1
         ? await work(options)
-        : await runShards(options, { shards, ...how, say: progress.say, work, onStart: (stop) => (stopShards = stop) });
+        : await runShards(options, {
+            ...{ shards, ...how, say: progress.say, show, work },
+            onStart: (stop) => (stopShards = stop),
+          });
     const { reason } = stopper;
     if (answer.kind === "evaluation" && answer.status === "stopped" && reason !== undefined && reason !== "time") {
       cli.exitCode = SIGNAL_CODES[reason];

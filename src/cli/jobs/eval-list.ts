@@ -4,35 +4,33 @@ import type { Split } from "../../data/index.js";
 import {
   attackList,
   buildAttacks,
-  fastVictim,
+  evaluationMode,
+  faithfulSpecs,
   type ListProgress,
   loadAdversarial,
   type Robustness,
 } from "../../evaluation/index.js";
 import type { Model } from "../../models/index.js";
-import { hasBfloat16, scope } from "../../torch/index.js";
+import { scope } from "../../torch/index.js";
 import type { JobContext } from "../jobs.js";
 import type { EvalOptions } from "./eval-options.js";
+import { pace } from "./eval-pace.js";
 import type { List } from "./eval-specs.js";
 
-/** Time to go from the pace since the first report, in seconds. */
-function pace(): (done: number, of: number) => number | undefined {
-  let first: { readonly done: number; readonly at: number } | undefined;
-  return (done, of) => {
-    const at = performance.now() / 1000;
-    first ??= { done, at };
-    return done - first.done < 2 ? undefined : ((at - first.at) / (done - first.done)) * (of - done);
-  };
-}
-
-function teller({ report }: JobContext) {
+function teller({ report }: JobContext, shard: EvalOptions["shard"]) {
   const left = pace();
-  return ({ attack, run, done, of, standing, bound, interval }: ListProgress) =>
+  return (told: ListProgress) => {
+    const { attack, run, of, standing, bound, interval, ownBroken, examples } = told;
+    const done = told.done + told.within;
     report({
       ...{ kind: "evaluation", run: "", attack: run === "" ? attack : `${attack} ${run}` },
       ...{ done, of, robust: standing },
-      bound: { accuracy: bound, interval, secondsLeft: left(done, of) },
+      bound: {
+        ...{ accuracy: bound, interval, secondsLeft: left(done, of) },
+        ...(shard !== undefined && { part: { broken: ownBroken, examples } }),
+      },
     });
+  };
 }
 
 /** What is run, on what. */
@@ -43,30 +41,24 @@ interface ListRun {
   readonly list: List;
 }
 
-/** Everything broken leaves at once and a faster form of the network searches; `faithful` does neither. */
-function speed(model: Model, faithful: boolean) {
-  if (faithful) return { leave: false };
-  const precision = hasBfloat16() ? "bfloat16" : "float32";
-  return { victim: fastVictim(model, { precision }), search: `folded ${precision}` };
-}
-
 /** Runs the list. */
 export function runList(
   { model, split, threat, list }: ListRun,
   options: EvalOptions & { readonly seed: number },
   context: JobContext & { readonly poll: () => void },
 ): Robustness {
-  const { warmStart, out, shard, seed, examples, batchSize, until, individual } = options;
+  const { warmStart, out, shard, seed, examples, batchSize, until, individual, faithful = false } = options;
   const { report } = context;
+  const specs = faithful ? faithfulSpecs(list.specs) : list.specs;
   return scope(() =>
     attackList(model, split, {
-      ...{ threat, attacks: buildAttacks(list.specs, threat), preset: list.preset, seed },
+      ...{ threat, attacks: buildAttacks(specs, threat), preset: list.preset, seed },
       ...{ examples, batchSize, shard, until, individual },
-      ...speed(model, options.faithful ?? false),
+      ...evaluationMode(model, { faithful }),
       ...(warmStart !== undefined && { warmStart: loadAdversarial(warmStart) }),
       ...(out !== undefined && { record: { folder: out } }),
       shouldStop: context.poll,
-      onProgress: teller(context),
+      onProgress: teller(context, shard),
       onWarning: (text) => report({ kind: "warning", text }),
       onCheck: ({ severity, message: text }) => report({ kind: severity === "warning" ? "warning" : "message", text }),
     }),
