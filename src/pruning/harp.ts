@@ -158,8 +158,10 @@ function withGranularity(options: Options): Harp {
 export function harp(options: z.input<typeof harpOptions>): Method {
   const parsed = withGranularity(parseOptions("harp", harpOptions, options));
   const { granularity, floor, mode } = parsed;
-  const ratesOf = (state: MethodState) =>
-    granularity.rates(state, ownRates(state, state.trained?.keys() ?? state.scores.keys(), parsed));
+  const ratesOf = (state: MethodState) => {
+    const named = mode === "scores" ? state.scores : (state.trained ?? new Map());
+    return granularity.rates(state, ownRates(state, named.keys(), parsed));
+  };
   return {
     name: "harp",
     searches: true,
@@ -169,8 +171,8 @@ export function harp(options: z.input<typeof harpOptions>): Method {
     masks: (state) => granularity.masks(state, ratesOf(state)),
     pullBack(arrived) {
       const { scores, rates } = granularity.receive(arrived);
-      const { trained } = arrived;
-      if (trained === undefined) return { scores };
+      if (mode === "scores") return { scores };
+      const { trained = new Map() } = arrived;
       return { scores, trained: mapParams(trained, (c, name) => ops.mul(param(rates, name), rateSlope(c, floor))) };
     },
     keepRatios: (state) => Object.fromEntries(ratesOf(state)),

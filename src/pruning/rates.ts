@@ -4,7 +4,7 @@
 //   dr/dc = sigmoid(c) (1 - sigmoid(c)) (1 - floor);
 //   a start at rate q is c = ln(z / (1 - z)), z = (q - floor) / (1 - floor), at most 0.99.
 // The reference computes rates and counts in float32, which now and then keeps one weight more or less than float64.
-import { ops, type Tensor, tensor } from "../torch/index.js";
+import { ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { expected, UsageError } from "../util/index.js";
 
 const f32 = Math.fround;
@@ -13,7 +13,7 @@ const [LEAST, MOST] = [1e-3, 0.99];
 
 /** The rate of c, a tensor of one entry. */
 export function rateOf(c: Tensor, floor: number): number {
-  return ops.add(ops.mul(ops.sigmoid(c), { float: 1 - floor }), { float: floor }).item();
+  return scope(() => ops.add(ops.mul(ops.sigmoid(c), { float: 1 - floor }), { float: floor }).item());
 }
 
 /** dr/dc, a tensor like c. */

@@ -96,6 +96,11 @@ function stateOf({ scores, trained, numbers, layout }: Learned): MethodState {
 
 const values = (numbers: Params) => Object.fromEntries(Array.from(numbers, ([name, at]) => [name, at.item()]));
 
+/** Masks with an entry of their own for every weight, where a method's may repeat one for a group. */
+function masksOf(method: Method, state: MethodState): Map<string, Tensor> {
+  return scope(() => cloneParams(method.masks(state)));
+}
+
 /** Writes numbers where checkpoints take them from. */
 function setNumbers(numbers: Map<string, Tensor>, values: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(values)) {
@@ -118,10 +123,10 @@ function epochDone(
 ): Partial<EpochDone> {
   const { method } = options;
   const before = searcher.groups.get("masks") as Map<string, Tensor>;
-  const masks = forever(() => method.masks(stateOf(searcher)));
+  const masks = masksOf(method, stateOf(searcher));
   const distance = maskDistance(masks, before);
   disposeParams(before);
-  searcher.groups.set("masks", new Map(masks));
+  searcher.groups.set("masks", masks);
   if (method.epochEnd) setNumbers(searcher.numbers, method.epochEnd(stateOf(searcher), progress));
   const keepRatios = method.keepRatios?.(stateOf(searcher));
   const { swapFraction, sharpnessGap, deadFilterShare, forwardCost, backwardCost, penalty } = means;
@@ -167,7 +172,7 @@ function searcherOf(model: Model, state: MethodState, options: SearchOptions): S
       ["params", params],
       ["buffers", buffers],
       ["optimizer", momentum],
-      ["masks", new Map(forever(() => options.method.masks(stateOf({ scores, trained, numbers, layout }))))],
+      ["masks", masksOf(options.method, stateOf({ scores, trained, numbers, layout }))],
     ]),
     result: ["scores", "trained", "numbers", "params", "buffers"],
     passes: countPasses(),
@@ -243,7 +248,7 @@ export async function search(model: Model, options: SearchOptions): Promise<Sear
   disposeParams(state.scores, state.trained ?? new Map(), ...drawn);
   const history = await runLoop(searcher, options);
   warnOfBudget(searcher, options);
-  const masks = forever(() => method.masks(chosenState(searcher)));
+  const masks = masksOf(method, chosenState(searcher));
   const params = cloneParams(chosen(searcher, "params"));
   const result = { params, buffers: cloneParams(chosen(searcher, "buffers")) };
   dispose(searcher);
