@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { groupAt, indices, slowGradient } from "../../test/support/slow-gradient.js";
 import { describedModel, type Model, resnet18 } from "../models/index.js";
 import { disposeParams, mapParams, param, pick } from "../nn/index.js";
 import { manualSeed, ops, scope, type Tensor, tensor } from "../torch/index.js";
@@ -7,7 +8,6 @@ import { hydra } from "./hydra.js";
 import { keptCount } from "./kept-count.js";
 import { magnitude } from "./magnitude.js";
 import { measureSparsity } from "./mask.js";
-import type { MethodState } from "./method.js";
 import { type Layout, layoutOf, type StructureName } from "./structure.js";
 import { keepPattern } from "./structure-masks.js";
 
@@ -65,47 +65,6 @@ const choices: readonly Choice[] = [
 const methodOf = (choice: Choice, keepRatio = 0.5) =>
   hydra({ ...choice, ...(choice.pattern === undefined && { keepRatio }), scoreInit: "kaiming-normal" });
 
-/** Which score an entry belongs to, as an index into the flat scores, by what the structure means in words. */
-function groupAt(name: StructureName, scores: readonly number[], shape: readonly number[], at: number[]): number {
-  const [o = 0, i = 0, h = 0, w = 0] = at;
-  const [, inputs = 1, height = 1, width = 1] = shape;
-  if (name === "filters") return o;
-  if (name === "channels") return Math.floor(i / (inputs / (scores[1] as number)));
-  if (name === "kernels") return o * inputs + i;
-  if (name === "rows") return (o * inputs + i) * height + h;
-  return ((o * inputs + i) * height + h) * width + w;
-}
-
-function* indices(shape: readonly number[]): Generator<number[]> {
-  const strides = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
-  const total = shape.reduce((a, b) => a * b, 1);
-  for (let flat = 0; flat < total; flat++) {
-    yield shape.map((extent, i) => Math.floor(flat / (strides[i] as number)) % extent);
-  }
-}
-
-/** sign(s) times the sum of w dL/dθ over every entry of every weight that the score's group covers, entry by entry. */
-function slowGradient(choice: Choice, state: MethodState, gradients: ReadonlyMap<string, Tensor>) {
-  return new Map(
-    Array.from(state.scores, ([name, score]) => {
-      const sums = new Array<number>(score.numel).fill(0);
-      const tied = state.layout?.weights.get(name)?.tied ?? [name];
-      for (const other of tied) {
-        const weight = param(model.params, other);
-        const [values, arrived] = [weight.toNumbers(), param(gradients, other).toNumbers()];
-        let flat = 0;
-        const { shape } = param(state.scores, other);
-        for (const at of indices(weight.shape)) {
-          const group = groupAt(choice.structure, shape, weight.shape, at);
-          sums[group] = (sums[group] as number) + (values[flat] as number) * (arrived[flat] as number);
-          flat++;
-        }
-      }
-      return [name, score.toNumbers().map((s, i) => Math.sign(s) * (sums[i] as number))] as const;
-    }),
-  );
-}
-
 describe.each(choices)("%o", (choice) => {
   test("the gradient is the sum over the group, entry by entry", () => {
     const state = methodOf(choice).init(model, rng(1));
@@ -113,7 +72,7 @@ describe.each(choices)("%o", (choice) => {
       const weights = pick(model.params, model.prunable);
       const weightGradients = mapParams(weights, (w, name) => drawn(`g ${name}`, w.shape));
       const found = methodOf(choice).pullBack({ ...state, weights, weightGradients }).scores;
-      for (const [name, wanted] of slowGradient(choice, state, weightGradients)) {
+      for (const [name, wanted] of slowGradient(state, weights, weightGradients)) {
         const got = param(found, name).toNumbers();
         got.forEach((value, i) => {
           expect(value).toBeCloseTo(wanted[i] as number, 10);
@@ -140,7 +99,7 @@ describe.each(choices)("%o", (choice) => {
         const values = mask.toNumbers();
         let flat = 0;
         for (const at of indices(mask.shape)) {
-          const group = groupAt(choice.structure, score.shape, mask.shape, at);
+          const group = groupAt(choice.structure, { scores: score.shape, shape: mask.shape }, at);
           fates[group] = (fates[group] ?? new Set()).add(values[flat++] as number);
         }
         expect(fates.every((fate) => fate.size === 1)).toBe(true);
