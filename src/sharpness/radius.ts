@@ -35,7 +35,7 @@ export function findRadius({ name, option, target, masks, masksAt }: Search): nu
   const most = swapped(high);
   if (most < target) {
     throw new UsageError(
-      expected(name, `${option}: auto to find a radius that swaps ${target} of the kept weights`, `at most ${most}`),
+      expected(name, `${option}: auto to find a radius that swaps ${target} of the kept weights or more`, most),
       { code: "usage/no-radius" },
     );
   }

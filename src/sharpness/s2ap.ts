@@ -7,6 +7,7 @@
 // Algorithm 1: what it leaves open is an option here, with our reading as the default.
 import { z } from "zod";
 import { mapParams, type Params, param } from "../nn/index.js";
+import { trainedKey } from "../pruning/index.js";
 import { ops, type Tensor } from "../torch/index.js";
 import { parseOptions } from "../util/index.js";
 import { ascend, norms, randomDirection, shifted, steepestShift } from "./ball.js";
@@ -25,6 +26,11 @@ export const s2apOptions = z.strictObject({
   randomStart: z.boolean().default(false).describe("begin the ascent at a random point of the ball; default false"),
   recraft: z.boolean().default(false).describe("craft the adversarial examples anew at s + z; default false: reuse"),
   perturb: z.enum(["scores", "magnitudes"]).default("scores").describe("what z is added to: s or |s|; default scores"),
+  perturbRates: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("radius of a step uphill of HARP's rates too, relative to each rate's number c; default 0: they stay"),
   statistics,
   decayAt: z.enum(["s", "s+z"]).default("s").describe("point at which weight decay acts; default s"),
   ascentLoss: z.enum(["robust", "crossEntropy"]).default("robust").describe("what the ascent climbs; default robust"),
@@ -79,9 +85,17 @@ function climb(scores: Params, objective: Objective, first: Evaluation, step: Se
   return moved(scores, shift as Params, options);
 }
 
+/** What else the method trains, one step uphill from the evaluation at s; only where that was asked for. */
+function climbRates({ trained }: Objective, { rest }: Evaluation, radius: number): { readonly trained?: Params } {
+  if (radius === 0 || trained === undefined || trained.size === 0) return {};
+  const uphill = mapParams(trained, (_, name) => param(rest, trainedKey(name)));
+  return { trained: shifted(trained, steepestShift(trained, uphill, radius, "l2")) };
+}
+
 function compute(scores: Params, objective: Objective, step: SearchStep, options: Options): StepGradient {
   const found = twoPasses(scores, objective, options, (first) => ({
     scores: climb(scores, objective, first, step, options),
+    ...climbRates(objective, first, options.perturbRates),
   }));
   if (options.decayAt === "s" || step.weightDecay === 0) return answer(found, step);
   const decayed = mapParams(found.second.scores, (g, name) => {

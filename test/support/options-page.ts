@@ -11,6 +11,10 @@ interface Option {
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
   readonly exclusiveMaximum?: number;
+  /** The one value there is. */
+  readonly const?: unknown;
+  /** Values of several kinds. */
+  readonly anyOf?: readonly Option[];
   /** Records that are told apart by their name. */
   readonly oneOf?: readonly { readonly properties?: { readonly name?: { readonly const?: string } } }[];
 }
@@ -38,6 +42,8 @@ function interval({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Opti
 const code = (value: unknown) => `\`${typeof value === "string" ? value : JSON.stringify(value)}\``;
 
 function values(option: Option): string {
+  if (option.anyOf) return option.anyOf.map(values).join(", ");
+  if (option.const !== undefined) return code(option.const);
   if (option.enum) return option.enum.map(code).join(", ");
   const kinds = option.oneOf?.flatMap(({ properties }) => properties?.name?.const ?? []) ?? [];
   if (kinds.length > 0) return `record whose \`name\` is ${kinds.map(code).join(", ")}`;
