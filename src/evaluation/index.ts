@@ -54,5 +54,6 @@ export {
   type SecurityCurve,
   securityCurve,
 } from "./security-curve.js";
+export { evaluationMode, faithfulSpecs } from "./speed.js";
 export { parseUntil } from "./until.js";
 export { loadAdversarial, readImages, type Verification, verifyRecord } from "./verify.js";
