@@ -31,7 +31,7 @@ function evaluation(network, options, goal) {
   const side = (mode) => ({
     runtime: "node",
     script: "ours/evaluation.js",
-    options: { ...options, mode, precision, preset: "aa-standard", seed: 0 },
+    options: { ...options, mode, preset: "aa-standard", seed: 0 },
     steps: 1,
     warmup: 0,
   });
