@@ -1,17 +1,18 @@
 // Our search step as the product runs it: the stage itself, paused after each step while the other contender works.
-// Options: width, batch, loss ("pgd" or "trades"), attackSteps, dtype, gradient ("plain" or "s2ap"), seed.
+// Options: width, batch, loss ("pgd" or "trades"), attackSteps, dtype, gradient ("plain" or "s2ap"), method
+// ("hydra", the default, or "harp"), seed.
 
 import { linf, pgd } from "../../dist/attacks/index.js";
 import { synthetic } from "../../dist/data/index.js";
 import { pgdAt, trades } from "../../dist/losses/index.js";
 import { resnet18 } from "../../dist/models/index.js";
 import { sgd } from "../../dist/optim/index.js";
-import { hydra } from "../../dist/pruning/index.js";
+import { harp, hydra } from "../../dist/pruning/index.js";
 import { plain, s2ap } from "../../dist/sharpness/index.js";
 import { search } from "../../dist/train/index.js";
 import { options, turnTaker } from "./protocol.js";
 
-const { width, batch, loss, attackSteps, dtype, gradient, seed } = options();
+const { width, batch, loss, attackSteps, dtype, gradient, method: host = "hydra", seed } = options();
 const counts = { forwards: 0, maskBuilds: 0 };
 
 const model = resnet18({ width, seed });
@@ -22,7 +23,7 @@ const counted = {
     return model.forward(...args);
   },
 };
-const method = hydra({ keepRatio: 0.1 });
+const method = { hydra, harp }[host]({ keepRatio: 0.1 });
 const countedMethod = {
   ...method,
   masks(state) {
