@@ -71,6 +71,8 @@ test("a claimed sparsity that was not measured is a warning", () => {
   const model = { prunable: ["w"], params: new Map([["w", weight]]), buffers: new Map() } as unknown as Model;
   expect(maskApplied(model, 0.75)).toEqual([]);
   expect(maskApplied(model, undefined)).toEqual([]);
+  // Whole counts: 0.76 of four weights is 3, and 0.78 is beyond what rounding explains.
+  expect([0.76, 0.78].map((claimed) => maskApplied(model, claimed).length)).toEqual([0, 1]);
   expect(maskApplied(model, 0.9)).toMatchObject([{ code: "mask-not-applied", values: { measured: 0.75 } }]);
 });
 

@@ -23,6 +23,7 @@ export {
   withMore,
 } from "./distances.js";
 export { type EvaluateOptions, evaluate, type Measured } from "./evaluate.js";
+export { maskApplied } from "./checks.js";
 export { fastVictim } from "./fast-victim.js";
 export { describedIndices, mergeRecord } from "./finish.js";
 export {
@@ -55,5 +56,6 @@ export {
   securityCurve,
 } from "./security-curve.js";
 export { evaluationMode, faithfulSpecs } from "./speed.js";
+export { timeLeft } from "./time-left.js";
 export { parseUntil } from "./until.js";
 export { loadAdversarial, readImages, type Verification, verifyRecord } from "./verify.js";

@@ -1,6 +1,7 @@
 import type { Threat } from "../attacks/index.js";
 import type { Split } from "../data/index.js";
 import {
+  type AttackOutcome,
   attackList,
   buildAttacks,
   type EvaluateOptions,
@@ -8,15 +9,48 @@ import {
   type Measured,
   preset,
   type Robustness,
+  timeLeft,
 } from "../evaluation/index.js";
 import type { Model } from "../models/index.js";
 import { buildEvaluation } from "./build.js";
 import type { EvaluationRecipe } from "./schema.js";
 
+/** One measurement; of a list of attacks with what each of them left. */
+export interface MeasuredItem extends Measured {
+  readonly attacks?: readonly AttackOutcome[];
+}
+
+/** Of a list of attacks, which counts units of work: robust accuracy is at most this. */
+interface Bound {
+  readonly accuracy: number;
+  readonly interval: Measured["interval"];
+  readonly secondsLeft: number | undefined;
+}
+
+export interface MeasureOptions extends Omit<EvaluateOptions, "examples" | "onProgress"> {
+  /** Instead of the item's own. */
+  readonly examples?: number | undefined;
+  /** Folder where a list of attacks keeps a record, so that a stopped one goes on inside the attack at work. */
+  readonly record?: string | undefined;
+  /** Share of zero weights that is claimed of the network; lists of attacks compare it with the measured one. */
+  readonly sparsity?: number | undefined;
+  readonly onProgress?:
+    | ((progress: {
+        readonly done: number;
+        readonly of: number;
+        readonly robust: number;
+        readonly bound?: Bound;
+      }) => void)
+    | undefined;
+  /** Told of whatever a list of attacks warns of, its checks included. */
+  readonly onWarning?: ((text: string) => void) | undefined;
+}
+
 /** A list of attacks as one measurement. */
-function asMeasured(attack: string, found: Robustness): Measured {
+function asMeasured(attack: string, found: Robustness): MeasuredItem {
   const { norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds } = found;
-  return { attack, norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds };
+  const numbers = { norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds };
+  return { attack, ...numbers, attacks: found.attacks };
 }
 
 /** One measurement of a recipe's evaluation, under `threat` where it attacks. */
@@ -25,8 +59,8 @@ export function measure(
   split: Split,
   item: EvaluationRecipe,
   threat: () => Threat,
-  options: Omit<EvaluateOptions, "examples"> & { readonly examples?: number | undefined },
-): Measured {
+  options: MeasureOptions,
+): MeasuredItem {
   const asked = { ...options, examples: options.examples ?? item.examples };
   if (item.name !== "autoattack") {
     const attack = item.name === "clean" ? undefined : buildEvaluation(item, threat());
@@ -34,10 +68,18 @@ export function measure(
   }
   const name = `aa-${item.version}`;
   const attacks = buildAttacks(preset(name).lists[threat().norm], threat());
+  const left = timeLeft();
+  const { record, onWarning } = options;
   const found = attackList(model, split, {
     ...{ threat: threat(), attacks, preset: name, examples: asked.examples, seed: asked.seed },
-    ...{ batchSize: asked.batchSize, shouldStop: asked.shouldStop },
-    onProgress: ({ done, of, standing }) => asked.onProgress?.({ done, of, robust: standing }),
+    ...{ batchSize: asked.batchSize, shouldStop: asked.shouldStop, sparsity: asked.sparsity, onWarning },
+    ...(record !== undefined && { record: { folder: record } }),
+    onCheck: ({ severity, message }) => severity === "warning" && onWarning?.(message),
+    onProgress: ({ done, within, of, standing, bound, interval }) =>
+      asked.onProgress?.({
+        ...{ done: done + within, of, robust: standing },
+        bound: { accuracy: bound, interval, secondsLeft: left(done + within, of) },
+      }),
   });
   return asMeasured(name, found);
 }

@@ -12,6 +12,7 @@ import { blas, type Precision, threads, torchVersion } from "../torch/index.js";
 import { rewind, type StageProgress, StoppedError } from "../train/index.js";
 import { DataError, expected, makeFolder, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData, buildEvaluation, buildModel, buildThreat, choosePrecision } from "./build.js";
+import { claimedSparsity } from "./claim.js";
 import { measure } from "./measure.js";
 import { loadModel, saveMasks, saveModel } from "./model-file.js";
 import { type Row, rowOf } from "./row.js";
@@ -97,9 +98,12 @@ function measureAll(model: Model, { recipe, name }: Single, run: Run, { options,
   const poll = () => {
     if (options.shouldStop?.()) throw new StoppedError("evaluation");
   };
-  return recipe.evaluation.map((item) => {
+  return recipe.evaluation.map((item, i) => {
     const measured = measure(model, splits.test, item, () => threat, {
       seed: recipe.seed,
+      record: run.path("evaluation", `${i + 1}-${item.name}`),
+      sparsity: claimedSparsity(recipe),
+      onWarning: (text) => options.onUpdate?.({ kind: "warning", text: `${name}: ${text}` }),
       shouldStop: poll,
       onProgress: (progress) => options.onUpdate?.({ kind: "evaluation", run: name, attack: item.name, ...progress }),
     });

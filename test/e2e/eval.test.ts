@@ -63,6 +63,24 @@ test("one attack is measured by itself, with the same keys", () => {
   expect(answer.after).toEqual({ clean: 0.625, fgsm: answer.robustAccuracy });
 });
 
+test("a claimed sparsity is compared with the measured one, and the table has a row after each attack", () => {
+  const claimed = (...more: readonly string[]) =>
+    run(...arch, ...weights, ...images, ...more, "--eps", "0.15", "--sparsity", "0.9").answer.checks;
+  const found = { code: "mask-not-applied", severity: "warning", values: { claimed: 0.9, measured: 0 } };
+  expect(claimed("--attack", "fgsm")).toMatchObject([found]);
+  expect(claimed("--preset", "quick", "--steps", "2")).toContainEqual(expect.objectContaining(found));
+  const { stdout, stderr } = spawnSync(process.execPath, [bin, "eval", ...all, "--sparsity", "0.9"], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  const words = "The claim is 90.0 % zero weights, measured are 0.0 %: is the mask applied?";
+  expect(stdout).toContain(`warning: ${words}`);
+  expect(stderr).toContain(words);
+  for (const attack of ["clean", "apgd-ce", "apgd-t", "fab-t", "square"]) {
+    expect(stdout).toMatch(new RegExp(`^${attack} .* [\\d.]+ % +[\\d.]+ % to [\\d.]+ %`, "m"));
+  }
+});
+
 describe("a record", () => {
   const record = join(folder, "record");
   const other = join(folder, "other");

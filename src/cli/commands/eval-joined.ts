@@ -1,7 +1,8 @@
 // What several processes tell of their parts of one evaluation, as one.
+
+import { timeLeft } from "../../evaluation/time-left.js";
 import type { RunUpdate } from "../../recipe/run.js";
 import { wilson } from "../../util/index.js";
-import { pace } from "../jobs/eval-pace.js";
 
 type Told = RunUpdate & { readonly kind: "evaluation" };
 
@@ -17,12 +18,12 @@ export const isTold = (message: unknown): message is Told | (RunUpdate & { reado
  */
 export function joinProgress(clock?: () => number): (shard: number, told: Told) => Told | undefined {
   const known = new Map<number, Told>();
-  let left = pace(clock);
+  let left = timeLeft(clock);
   return (shard, told) => {
     const { bound } = told;
     if (bound?.part === undefined) return undefined;
     // One more process: the work is more than it seemed, and the pace another one.
-    if (!known.has(shard)) left = pace(clock);
+    if (!known.has(shard)) left = timeLeft(clock);
     known.set(shard, told);
     const all = [...known.values()];
     const sum = (of: (each: Told) => number) => all.reduce((total, each) => total + of(each), 0);

@@ -33,21 +33,25 @@ const originText = ({ model, weights, data, seed }: EvalOrigin) =>
 /** Attacks by themselves: a row each. */
 function resultText(result: EvalResult): string {
   const head = ["attack", "threat", "images", "accuracy", "95 % interval", "time"];
-  const rows = result.results.map(({ attack, norm, eps, examples, robustAccuracy, interval, seconds }) => [
-    attack,
-    norm === null ? "" : `${norm} ${eps}`,
-    count(examples),
-    percent(robustAccuracy),
-    between(interval),
-    duration(seconds),
-  ]);
+  const rows = result.results.flatMap(({ attacks = [], ...whole }) => {
+    const { attack, norm, eps, examples } = whole;
+    const threat = [norm === null ? "" : `${norm} ${eps}`, count(examples)];
+    const row = (name: string, of: Pick<typeof whole, "robustAccuracy" | "interval" | "seconds">) => [
+      ...[name, ...threat, percent(of.robustAccuracy), between(of.interval), duration(of.seconds)],
+    ];
+    // A list of attacks has a row for what each of them left of what those before it had left.
+    return [row(attack, whole), ...attacks.map((each) => row(`  after ${each.attack}`, each))];
+  });
   return [
     table([head, ...rows], [2, 3, 4, 5]),
+    ...checkLines(result),
     ...besideText(result),
     originText(result),
     ...(result.record === undefined ? [] : [`record: ${result.record}`]),
   ].join("\n");
 }
+
+const checkLines = ({ checks = [] }: EvalResult) => checks.map(({ severity, message }) => `${severity}: ${message}`);
 
 /** Distances, and the files that lie beside a record. */
 function besideText({ minimumNorm: found, claim, files }: EvalResult): string[] {
@@ -80,7 +84,7 @@ function curvesText({ curves, norm, files }: CurvesResult): string {
 
 /** A list: what each attack left of what those before it had left. */
 function listText(result: EvalResult): string {
-  const { attacks = [], cleanAccuracy = 0, cleanInterval = [0, 1], examples = 0, checks = [], verdict } = result;
+  const { attacks = [], cleanAccuracy = 0, cleanInterval = [0, 1], examples = 0, verdict } = result;
   const head = ["after", "tried", "broken", "robust", "95 % interval", "time"];
   const clean = ["clean", count(examples), "", percent(cleanAccuracy), between(cleanInterval), ""];
   const rows = attacks.map(({ attack, tried, broken, robustAccuracy, interval, seconds }) => [
@@ -94,7 +98,7 @@ function listText(result: EvalResult): string {
   const { warmStart, record } = result;
   return [
     table([head, clean, ...rows], [1, 2, 3, 4, 5]),
-    ...checks.map(({ severity, message }) => `${severity}: ${message}`),
+    ...checkLines(result),
     ...(warmStart
       ? [`warm start: ${count(warmStart.spared)} of ${count(warmStart.tried)} images spared the attacks`]
       : []),

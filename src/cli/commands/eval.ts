@@ -1,4 +1,4 @@
-import { Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import type { EvalAnswer, EvalOptions } from "../jobs/eval-options.js";
 import type { Report } from "../jobs.js";
 import { showProgress } from "../progress.js";
@@ -52,6 +52,7 @@ function options() {
     .option("--steps <n>", "steps of each attack, queries of Square; default the attack's own", positive)
     .addOption(new Option("--norm <norm>", "of the radius; default the run's, else linf").choices(NORMS))
     .option("--eps <ratio>", "radius in pixel scale, e.g. 8/255; default the run's")
+    .option("--sparsity <share>", "claimed share of zero weights, e.g. 0.9, to be checked; default the run's", share)
     .option("--seed <n>", "of the attacks' noise; default the run's, else 0", whole)
     .option("--out <folder>", "keep a record that can be resumed (by the same command), verified and compared")
     .option("--shards <n>", "processes that share the images; changes no result", positive)
@@ -72,6 +73,13 @@ function options() {
     .option("--target-rank <r>", "its target: the class of this rank among the clean logits", positive)
     .option("--batch-size <n>", "images at a time; changes no result", positive)
     .option("--threads <n>", "threads of libtorch; default one a processor", positive);
+}
+
+/** A share in [0, 1]. */
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 1)) throw new InvalidArgumentError("Expected a share in [0, 1].");
+  return value;
 }
 
 function shardOf(text: string): { index: number; of: number } {

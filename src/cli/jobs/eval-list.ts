@@ -9,16 +9,16 @@ import {
   type ListProgress,
   loadAdversarial,
   type Robustness,
+  timeLeft,
 } from "../../evaluation/index.js";
 import type { Model } from "../../models/index.js";
 import { scope } from "../../torch/index.js";
 import type { JobContext } from "../jobs.js";
 import type { EvalOptions } from "./eval-options.js";
-import { pace } from "./eval-pace.js";
 import type { List } from "./eval-specs.js";
 
 function teller({ report }: JobContext, shard: EvalOptions["shard"]) {
-  const left = pace();
+  const left = timeLeft();
   return (told: ListProgress) => {
     const { attack, run, of, standing, bound, interval, ownBroken, examples } = told;
     const done = told.done + told.within;
@@ -44,7 +44,7 @@ interface ListRun {
 /** Runs the list. */
 export function runList(
   { model, split, threat, list }: ListRun,
-  options: EvalOptions & { readonly seed: number },
+  options: EvalOptions & { readonly seed: number; readonly sparsity: number | undefined },
   context: JobContext & { readonly poll: () => void },
 ): Robustness {
   const { warmStart, out, shard, seed, examples, batchSize, until, individual, faithful = false } = options;
@@ -53,7 +53,7 @@ export function runList(
   return scope(() =>
     attackList(model, split, {
       ...{ threat, attacks: buildAttacks(specs, threat), preset: list.preset, seed },
-      ...{ examples, batchSize, shard, until, individual },
+      ...{ examples, batchSize, shard, until, individual, sparsity: options.sparsity },
       ...evaluationMode(model, { faithful }),
       ...(warmStart !== undefined && { warmStart: loadAdversarial(warmStart) }),
       ...(out !== undefined && { record: { folder: out } }),

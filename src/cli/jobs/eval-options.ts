@@ -1,4 +1,5 @@
-import type { Comparison, Distances, Measured, Robustness, Verification } from "../../evaluation/index.js";
+import type { Comparison, Distances, Robustness, Verification } from "../../evaluation/index.js";
+import type { MeasuredItem } from "../../recipe/measure.js";
 
 export interface EvalOptions {
   /** A run folder, or a safetensors file. */
@@ -15,6 +16,8 @@ export interface EvalOptions {
   readonly preset?: string | undefined;
   readonly norm?: string | undefined;
   readonly eps?: string | undefined;
+  /** Share of zeros among the prunable weights that is claimed, in [0,1]; default: what the run's recipe says. */
+  readonly sparsity?: number | undefined;
   /** Steps of each attack, queries for Square. */
   readonly steps?: number | undefined;
   /** A name, or YAML with options; default: the run's, else cifar10. */
@@ -66,7 +69,7 @@ export interface EvalResult extends EvalOrigin, Partial<Omit<Robustness, "images
   readonly kind: "evaluation";
   readonly status: "done" | "stopped";
   /** What each attack left, as a row. */
-  readonly results: readonly Measured[];
+  readonly results: readonly MeasuredItem[];
   /** Folder of the record. */
   readonly record?: string;
   /** Distances: of `--preset curve`, or of a preset's minimum-norm part on images of its own. */

@@ -1,6 +1,7 @@
-import { buildAttacks, type Measured, preset, type Robustness } from "../../evaluation/index.js";
+import { buildAttacks, type Measured, maskApplied, preset, type Robustness } from "../../evaluation/index.js";
 import { buildThreat } from "../../recipe/build.js";
-import { measure } from "../../recipe/measure.js";
+import { claimedSparsity } from "../../recipe/claim.js";
+import { type MeasuredItem, measure } from "../../recipe/measure.js";
 import { registries } from "../../recipe/registries.js";
 import { type EvaluationRecipe, type Recipe, recipeSchemas } from "../../recipe/schema.js";
 import { scope } from "../../torch/index.js";
@@ -47,6 +48,17 @@ function isList(options: EvalOptions, asked: readonly Item[]): boolean {
   throw new UsageError("eval: expected an attack or a preset with --out, --shards, --until and the like, got none");
 }
 
+/** What is claimed of the network's zeros: on the command line, or by the recipe of its run. */
+const claimOf = ({ options, source }: Opened) =>
+  options.sparsity ?? (source.recipe === undefined ? undefined : claimedSparsity(source.recipe));
+
+/** The measured zeros against the claim, where no list of attacks compares them. */
+function comparedZeros(opened: Opened, { report }: JobContext): Pick<EvalResult, "checks"> {
+  const checks = maskApplied(opened.model, claimOf(opened));
+  for (const { message: text } of checks) report({ kind: "warning", text });
+  return checks.length === 0 ? {} : { checks };
+}
+
 function pollOf({ shouldStop }: JobContext): () => void {
   return () => {
     if (shouldStop()) throw new S2apError("eval: stopped as asked", { code: "stopped" });
@@ -72,7 +84,8 @@ function runSingles(opened: Opened, items: readonly Item[], context: JobContext)
   const radius = (item: Item) => () => requireThreat(threat, `the attack ${item.name}`);
   for (const item of items) if (item.name !== "clean") radius(item)();
   const origin = originIn(opened);
-  const results: Measured[] = [];
+  const results: MeasuredItem[] = [];
+  const compared = comparedZeros(opened, context);
   let status: EvalResult["status"] = "done";
   try {
     for (const item of items) {
@@ -94,7 +107,7 @@ function runSingles(opened: Opened, items: readonly Item[], context: JobContext)
     if (!stoppedAsAsked(error)) throw error;
     status = "stopped";
   }
-  return { kind: "evaluation", status, ...origin, ...summaryOf(results), results };
+  return { kind: "evaluation", status, ...origin, ...summaryOf(results), ...compared, results };
 }
 
 /** The last attack's numbers, which are those of clean images where nothing attacked. */
@@ -142,11 +155,13 @@ async function runAttacks(opened: Opened, asked: readonly Item[], context: JobCo
   const origin = originIn(opened);
   const record = options.out === undefined ? {} : { record: options.out };
   try {
-    const at = { ...options, seed: origin.seed };
+    const at = { ...options, seed: origin.seed, sparsity: claimOf(opened) };
     const polled = { ...context, poll: pollOf(context) };
     const attacked = runList({ model, split, threat, list }, at, polled);
     const { minimumNorm, leftOut } = attacked.verdict ? {} : distancesBeside(opened, origin.seed, polled);
-    const found = leftOut ? { ...attacked, checks: [...attacked.checks, leftOut] } : attacked;
+    // A record that began without the claim has not compared it.
+    const unknown = maskApplied(model, at.sparsity).filter(({ code }) => !attacked.checks.some((c) => c.code === code));
+    const found = { ...attacked, checks: [...attacked.checks, ...unknown, ...(leftOut ? [leftOut] : [])] };
     const finished = await finishList(opened, found, minimumNorm);
     const { images: _images, ...rest } = found;
     const called = new Map(buildAttacks(list.specs, threat).map(({ name, attack }) => [name, attack.name]));
@@ -185,7 +200,10 @@ async function runCurve(opened: Opened, asked: readonly Item[], context: JobCont
     const numbers = { norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds };
     const after = { clean: cleanAccuracy, [attack]: robustAccuracy };
     const files = curve === undefined ? {} : { files: { curve } };
-    const measurement = { preset: options.preset as string, ...numbers, after, minimumNorm: found };
+    const measurement = {
+      ...{ preset: options.preset as string, ...numbers, after, minimumNorm: found },
+      ...comparedZeros(opened, context),
+    };
     return {
       kind: "evaluation",
       status: "done",

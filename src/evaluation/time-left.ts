@@ -1,5 +1,7 @@
-/** Time to go from the pace since the first report, in seconds; undefined until two units are done. */
-export function pace(clock = () => performance.now() / 1000): (done: number, of: number) => number | undefined {
+/** Tells the time to go from the pace since it was first asked, in seconds; undefined until two units are done. */
+export function timeLeft(
+  clock: () => number = () => performance.now() / 1000,
+): (done: number, of: number) => number | undefined {
   let first: { readonly done: number; readonly at: number } | undefined;
   return (done, of) => {
     const at = clock();
