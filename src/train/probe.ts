@@ -31,16 +31,20 @@ export function measureProbe(victim: Victim, options: StageOptions, key: Rng, po
   return { pgd: strong.robustAccuracy, fgsm: weak.robustAccuracy, examples: strong.examples };
 }
 
-/** The earlier epoch that the last one has clearly fallen behind, by its place; `undefined` when all is well. */
-export function overfits(probes: readonly Probe[]): number | undefined {
+/**
+ * The earlier epoch that the last one has clearly fallen behind, by its place; `undefined` when all is well. `chance` is the
+ * accuracy of a network that says one class for all images, which no attack changes: an epoch that is no better was never robust.
+ */
+export function overfits(probes: readonly Probe[], chance: number): number | undefined {
   const now = probes.at(-1);
   const before = probes.slice(0, -1);
   if (now === undefined || before.length === 0) return undefined;
   const at = before.reduce((best, { pgd: robust }, i) => (robust > (before[best] as Probe).pgd ? i : best), 0);
   const best = before[at] as Probe;
-  const variance = (best.pgd * (1 - best.pgd)) / best.examples + (now.pgd * (1 - now.pgd)) / now.examples;
-  const fell = best.pgd - now.pgd >= Math.max(FALL, ERRORS * Math.sqrt(variance));
-  return fell && now.fgsm > best.fgsm ? at : undefined;
+  const variance = ({ pgd: p, examples }: Probe) => (p * (1 - p)) / examples;
+  const learned = best.pgd - chance >= ERRORS * Math.sqrt(variance(best));
+  const fell = best.pgd - now.pgd >= Math.max(FALL, ERRORS * Math.sqrt(variance(best) + variance(now)));
+  return learned && fell && now.fgsm > best.fgsm ? at : undefined;
 }
 
 const share = (value: number) => value.toFixed(3);
@@ -55,6 +59,8 @@ function describe(stage: string, probes: readonly Probe[], best: number): string
   );
 }
 
+const chanceOf = ({ selection }: StageOptions) => 1 / selection.dataset.numClasses;
+
 const CODE = "catastrophic-overfitting";
 
 /** The probes of the epochs so far; an epoch that has none (the alarm was off) hides those before it. */
@@ -67,8 +73,9 @@ function probesOf(history: History): Probe[] {
 export function warnOfOverfitting(history: History, options: StageOptions, run: Run | undefined): void {
   if (alarmOf(options) !== "warn") return;
   const probes = probesOf(history);
-  const best = overfits(probes);
-  if (best === undefined || overfits(probes.slice(0, -1)) !== undefined) return;
+  const chance = chanceOf(options);
+  const best = overfits(probes, chance);
+  if (best === undefined || overfits(probes.slice(0, -1), chance) !== undefined) return;
   const message = describe(history.at(-1)?.stage ?? "", probes, best);
   if (run) run.append({ type: "warning", code: CODE, message });
   else options.onWarning?.(message);
@@ -78,7 +85,7 @@ export function warnOfOverfitting(history: History, options: StageOptions, run: 
 export function stopIfOverfitting(history: History, options: StageOptions): void {
   if (alarmOf(options) !== "stop") return;
   const probes = probesOf(history);
-  const best = overfits(probes);
+  const best = overfits(probes, chanceOf(options));
   if (best === undefined) return;
   throw new S2apError(
     `${describe(history.at(-1)?.stage ?? "", probes, best)}; with overfittingAlarm "warn" training goes on`,
