@@ -6,7 +6,7 @@
 // ±1/sqrt(fan_in) of their own shape, filter scores standard normal. Biases of linear layers are set to zero, as the
 // reference's classifier has none. Where it says `filters`, ours share one mask among layers whose outputs are added, and
 // the classifier keeps all of them. The reference crafts its examples with batch norm in training mode, which moves the
-// running statistics at each attack step; ours does so with running statistics.
+// running statistics at each attack step: `attackMode: train` of the loss; by default examples see running statistics.
 import { z } from "zod";
 import type { Model } from "../models/index.js";
 import { type Params, pick } from "../nn/index.js";

@@ -39,6 +39,16 @@ function order(stages: unknown): Problem[] {
   return [{ kind: "value", path: ["stages", "finetune"], phrase: "to come after a search", got: "no search" }];
 }
 
+/** Only a method that draws the weights it searches in can draw others to finetune. */
+function redraw(stages: unknown, known: Registries): Problem[] {
+  const got = inside(stages, "finetune", "weights");
+  const method = build<{ readonly initWeights?: unknown }>(known.methods, inside(stages, "search", "method"));
+  if (got !== "redraw" || method === undefined || method.initWeights !== undefined) return [];
+  const name = String(inside(stages, "search", "method", "name"));
+  const phrase = `to be inherit, as ${name} prunes the network's own weights`;
+  return [{ kind: "value", path: ["stages", "finetune", "weights"], phrase, got }];
+}
+
 /** What a search gradient has to say about the length of the search, e.g. that its warm-up covers all of it. */
 function gradientLength(search: unknown, whole: Node, known: Registries): RecipeProblem[] {
   const epochs = inside(search, "epochs");
@@ -61,6 +71,6 @@ function gradientLength(search: unknown, whole: Node, known: Registries): Recipe
 export function crossChecks(whole: Node, value: unknown, known: Registries): RecipeProblem[] {
   const stages = inside(value, "stages");
   const search = inside(stages, "search");
-  const problems = [...searchEpochs(search, known), ...order(stages)];
+  const problems = [...searchEpochs(search, known), ...order(stages), ...redraw(stages, known)];
   return [...problems.map((problem) => locateProblem(whole, problem)), ...gradientLength(search, whole, known)];
 }

@@ -43,6 +43,11 @@ export interface StageRecipe {
   readonly overfittingAlarm?: OverfittingAlarm;
 }
 
+export interface FinetuneRecipe extends StageRecipe {
+  /** What training begins with. */
+  readonly weights: "inherit" | "redraw";
+}
+
 export interface SearchRecipe extends StageRecipe {
   readonly method: Named;
   readonly gradient: Named;
@@ -72,7 +77,7 @@ export interface Recipe {
   readonly stages: {
     readonly pretrain?: StageRecipe;
     readonly search?: SearchRecipe;
-    readonly finetune?: StageRecipe;
+    readonly finetune?: FinetuneRecipe;
   };
   readonly evaluation: readonly EvaluationRecipe[];
 }
@@ -191,6 +196,10 @@ function recipeSchema(offered: Choices) {
     .enum(["best", "last"])
     .default("best")
     .describe("which epoch's network goes on: the most robust on the selection images (default), or the last");
+  const weights = z
+    .enum(["inherit", "redraw"])
+    .default("inherit")
+    .describe("begin with the weights that were searched in (default), or, for methods that draw them, with new ones");
   const stage = { choose, loss, optimizer, overfittingAlarm };
   return z.strictObject({
     name: z.string().min(1).describe("default: the file's name"),
@@ -219,7 +228,7 @@ function recipeSchema(offered: Choices) {
           .optional()
           .describe("the search for a mask; weights are frozen"),
         finetune: z
-          .strictObject({ epochs, ...stage })
+          .strictObject({ epochs, weights, ...stage })
           .optional()
           .describe("training of the kept weights"),
       })

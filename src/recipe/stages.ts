@@ -5,7 +5,7 @@ import { accuracy } from "../attacks/index.js";
 import type { Splits } from "../data/index.js";
 import { bindNetwork, type Model, withState } from "../models/index.js";
 import { pick } from "../nn/index.js";
-import { applyMasks, type Masks } from "../pruning/index.js";
+import { applyMasks, type Masks, type Method } from "../pruning/index.js";
 import { type Run, STAGES, type Stage } from "../run/index.js";
 import { keep, ops, type Precision, scope } from "../torch/index.js";
 import {
@@ -122,6 +122,11 @@ function requireEarlier({ recipe, run, stages, given }: StagesContext): void {
   );
 }
 
+/** The method that draws new weights to finetune, where the recipe wants them. */
+function redrawBy({ stages: { search: searching, finetune: finetuning } }: Recipe): Method | undefined {
+  return finetuning?.weights === "redraw" && searching ? buildMethod(searching.method) : undefined;
+}
+
 /** Runs the stages that are asked for; a stage whose result lies in the folder is taken from there. */
 export async function runStages(context: StagesContext): Promise<StagesOutcome> {
   const { recipe, run, stages, initial } = context;
@@ -149,7 +154,7 @@ export async function runStages(context: StagesContext): Promise<StagesOutcome> 
   }
   if (third && wanted("finetune")) {
     masks ??= masksOfZeros(model);
-    model = await finetune(model, { ...optionsOf(context, third), masks });
+    model = await finetune(model, { ...optionsOf(context, third), masks, redraw: redrawBy(recipe) });
   } else if (masks) {
     const pruned = masks;
     model = withState(model, {

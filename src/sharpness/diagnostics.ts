@@ -4,9 +4,14 @@ import { ops, scope, type Tensor } from "../torch/index.js";
 
 export { swapFraction } from "../pruning/index.js";
 
+/** 1 for the scores of filters without a kept weight, to broadcast; scores of whole input channels belong to no filter. */
+function deadScores(scores: Tensor, mask: Tensor): Tensor {
+  return scores.shape[0] === mask.shape[0] ? deadFilters(mask) : ops.zeros([], { dtype: mask.dtype });
+}
+
 /** The gradient with zeros where a filter has no kept weight. */
 export function withoutDeadFilters(gradient: Params, masks: Params): Map<string, Tensor> {
-  return mapParams(gradient, (g, name) => ops.mul(g, ops.eq(deadFilters(param(masks, name)), 0)));
+  return mapParams(gradient, (g, name) => ops.mul(g, ops.eq(deadScores(g, param(masks, name)), 0)));
 }
 
 /**
@@ -18,7 +23,7 @@ export function deadFilterShare(gradient: Params, masks: Params): number {
     scope(() => {
       const squared = ops.mul(g, g);
       const all = ops.sum(squared, { dtype: "float64" }).item();
-      const dead = ops.sum(ops.mul(squared, deadFilters(param(masks, name))), { dtype: "float64" }).item();
+      const dead = ops.sum(ops.mul(squared, deadScores(g, param(masks, name))), { dtype: "float64" }).item();
       return all > 0 ? dead / all : 0;
     }),
   );
