@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { disposeParams, mapParams, type Params } from "../nn/index.js";
+import { disposeParams, mapParams, type Params, param } from "../nn/index.js";
 import { keepLargest } from "../pruning/index.js";
-import { keep, liveTensors, manualSeed, ops, scope } from "../torch/index.js";
+import { keep, liveTensors, manualSeed, ops, scope, tensor } from "../torch/index.js";
 import { rng, UsageError } from "../util/index.js";
 import { shifted, steepestShift } from "./ball.js";
 import { swapFraction } from "./diagnostics.js";
@@ -40,6 +40,21 @@ describe("a radius found from what it swaps", () => {
       expect(swaps(radius)).toBeGreaterThanOrEqual(target);
       expect(swaps(radius)).toBeLessThan(target * 1.01 + 1 / kept);
       expect(swaps(radius / 1.002)).toBeLessThan(target);
+    });
+  });
+
+  test("is found also where larger radii swap nothing any more", () => {
+    scope(() => {
+      // Only the least of the kept has a gradient, downhill: it falls out near radius 1 and comes back beyond 2.
+      const one = (values: number[]): Params => new Map([["w", tensor(values)]]);
+      const at = { s: one([1, 2, 3]), z: one([0, -2, 0]) };
+      const moved = (radius: number) =>
+        mapParams(at.s, (s, name) => ops.add(s, ops.mul(param(at.z, name), { float: radius })));
+      const masksHere = (radius: number) => masksOf(moved(radius), 2);
+      const radius = findRadius({ ...search(0.5), masks: masksHere(0), masksAt: masksHere });
+      expect(radius).toBeGreaterThanOrEqual(0.5);
+      expect(radius).toBeLessThan(0.501);
+      expect(swapFraction(masksHere(0), masksHere(100))).toBe(0);
     });
   });
 

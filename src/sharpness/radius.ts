@@ -13,8 +13,8 @@ export const swapTarget = z
 
 /** Relative width at which the bisection ends. */
 const WIDTH = 1e-3;
-/** Radii between which `auto` looks. */
-const RANGE = [1e-8, 1e4] as const;
+/** Radii between which `auto` looks, doubling. */
+const RANGE = [1e-6, 1e4] as const;
 
 export interface Search {
   /** The gradient's and the option's name, for errors and among the numbers that are kept. */
@@ -28,23 +28,30 @@ export interface Search {
   masksAt(radius: number): Masks;
 }
 
-/** The smallest radius, to a thousandth of itself, that swaps at least the target: bisected by ratios. */
+/**
+ * A radius, to a thousandth of itself, below which fewer than the target are swapped: doubled until enough are, then
+ * bisected by ratios. Not bisected from the start, because swaps need not grow with the radius: a z far larger than the
+ * scores keeps whatever has a gradient.
+ */
 export function findRadius({ name, option, target, masks, masksAt }: Search): number {
   const swapped = (radius: number) => scope(() => swapFraction(masks, masksAt(radius)));
-  let [low, high] = RANGE as [number, number];
-  const most = swapped(high);
-  if (most < target) {
-    throw new UsageError(
-      expected(name, `${option}: auto to find a radius that swaps ${target} of the kept weights or more`, most),
-      { code: "usage/no-radius" },
-    );
+  let most = 0;
+  for (let high: number = RANGE[0]; high <= RANGE[1]; high *= 2) {
+    const share = swapped(high);
+    if (share >= target) return bisected(high / 2, high, (radius) => swapped(radius) >= target);
+    most = Math.max(most, share);
   }
-  while (high / low > 1 + WIDTH) {
-    const middle = Math.sqrt(low * high);
-    if (swapped(middle) < target) low = middle;
-    else high = middle;
-  }
-  return high;
+  throw new UsageError(
+    expected(name, `${option}: auto to find a radius that swaps ${target} of the kept weights or more`, most),
+    { code: "usage/no-radius" },
+  );
+}
+
+/** Where `enough` begins to hold between a radius where it does not and one where it does. */
+function bisected(low: number, high: number, enough: (radius: number) => boolean): number {
+  if (high / low <= 1 + WIDTH) return high;
+  const middle = Math.sqrt(low * high);
+  return enough(middle) ? bisected(low, middle, enough) : bisected(middle, high, enough);
 }
 
 /** The radius as given; `auto` is found at the first step that asks and is the same ever after. */
