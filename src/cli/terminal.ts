@@ -1,4 +1,6 @@
 import { styleText } from "node:util";
+import { diskError } from "../util/index.js";
+import { failureOf } from "./failure.js";
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -25,7 +27,10 @@ export function processTerminal(): Terminal {
   for (const stream of [stdout, stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(0);
-      throw error;
+      if (stream === stderr) throw error;
+      const { message, exit } = failureOf(diskError("standard output", error));
+      stderr.write(`s2ap: ${message}\n`);
+      process.exit(exit);
     });
   }
   return {

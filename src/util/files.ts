@@ -17,6 +17,11 @@ import { DataError } from "./errors.js";
 const CURES: Readonly<Record<string, readonly [code: string, problem: string, cure: string]>> = {
   ENOSPC: ["data/disk-full", "the disk is full", "free some space or choose another folder"],
   EDQUOT: ["data/disk-full", "the disk quota is used up", "free some space or choose another folder"],
+  EFBIG: [
+    "data/file-limit",
+    "the file may not grow as long as that",
+    "raise the limit (see ulimit -f) or choose another folder",
+  ],
   EROFS: ["data/read-only", "the file system is read-only", "choose a folder that can be written"],
   EACCES: ["data/read-only", "permission is denied", "choose a folder that you may write, or change its permissions"],
   EPERM: ["data/read-only", "the operation is not permitted", "choose a folder that you may write"],

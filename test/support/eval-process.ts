@@ -11,7 +11,11 @@ import { rng } from "../../src/util/index.js";
 const bin = fileURLToPath(new URL("../../bin/s2ap.js", import.meta.url));
 const data = fileURLToPath(new URL("../golden/data/network", import.meta.url));
 
-export const network = ["--arch", join(data, "arch.json"), "--weights", join(data, "weights.safetensors")];
+/** A file of the committed network. */
+export const committed = (name: string): string => join(data, name);
+export const arch = ["--arch", committed("arch.json")];
+export const weights = ["--weights", committed("weights.safetensors")];
+export const network = [...arch, ...weights];
 
 /** Writes a file of so many images for `--images`: the eight in turn, with noise of their own. */
 export function writeImages(path: string, count: number): void {
