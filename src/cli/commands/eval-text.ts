@@ -1,4 +1,5 @@
 // What an evaluation looks like on a terminal.
+import { join } from "node:path";
 import { count, duration, percent, table } from "../format.js";
 import type {
   CompareResult,
@@ -54,7 +55,7 @@ function resultText(result: EvalResult): string {
 const checkLines = ({ checks = [] }: EvalResult) => checks.map(({ severity, message }) => `${severity}: ${message}`);
 
 /** Distances, and the files that lie beside a record. */
-function besideText({ minimumNorm: found, claim, files }: EvalResult): string[] {
+function besideText({ minimumNorm: found, claim, files, record = "" }: EvalResult): string[] {
   const lines: string[] = [];
   if (found !== undefined) {
     const missed = found.distances.filter((distance) => distance === null).length;
@@ -65,8 +66,9 @@ function besideText({ minimumNorm: found, claim, files }: EvalResult): string[] 
         (missed === 0 ? "" : `, ${count(missed)} without a misclassified point`),
     );
   }
-  if (files?.curve !== undefined) lines.push(`curve: ${files.curve.svg}, ${files.curve.png}`);
-  if (files?.claim !== undefined) lines.push(`claim: ${files.claim}`);
+  if (files?.curve !== undefined)
+    lines.push(`curve: ${join(record, files.curve.svg)}, ${join(record, files.curve.png)}`);
+  if (files?.claim !== undefined) lines.push(`claim: ${join(record, files.claim)}`);
   else if (claim !== undefined) lines.push("", claim);
   return lines;
 }

@@ -22,13 +22,14 @@ export const normName = (norm: string): string => NORMS[norm] ?? norm;
 export async function drawCurve(folder: string, found: Distances, network: string): Promise<EvalFiles["curve"]> {
   const named = [{ name: `${network}, ${found.attack}`, curve: found.curve }];
   const mark = { mark: ratio(found.eps).value, markName: `eps ${found.eps}` };
-  return writeCurves(folder, named, { norm: normName(found.norm), ...mark });
+  await writeCurves(folder, named, { norm: normName(found.norm), ...mark });
+  return { svg: "curve.svg", png: "curve.png" };
 }
 
 /** The claim's text for the Adversarial Pruning Benchmark. */
 const CLAIMS = "ap-benchmark";
 
-/** Writes what belongs to a finished list, and gives the paths. */
+/** Writes what belongs to a finished list, and gives the names of the files. */
 export async function finishList(
   { model, split, origin, options }: Opened,
   found: Robustness,
@@ -42,8 +43,7 @@ export async function finishList(
   if (out === undefined) return { ...(claim && { claim }) };
   writeCard(out, card);
   const curve = minimumNorm && (await drawCurve(out, minimumNorm, card.model.arch));
-  const text = join(out, "claim.md");
-  if (claim !== undefined) writeFileAtomic(text, claim);
-  const files = { card: join(out, "card.md"), ...(curve && { curve }), ...(claim && { claim: text }) };
+  if (claim !== undefined) writeFileAtomic(join(out, "claim.md"), claim);
+  const files = { card: "card.md", ...(curve && { curve }), ...(claim && { claim: "claim.md" }) };
   return { files, ...(claim && { claim }) };
 }

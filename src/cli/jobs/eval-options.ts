@@ -29,6 +29,8 @@ export interface EvalOptions {
   readonly out?: string | undefined;
   /** Do only the blocks of this shard; the parent process merges. */
   readonly shard?: { readonly index: number; readonly of: number } | undefined;
+  /** Answer with the number of blocks, at once, where there are several that processes could share. */
+  readonly divisible?: boolean | undefined;
   readonly until?: string | undefined;
   /** Folder of another record, whose adversarial examples are tried first. */
   readonly warmStart?: string | undefined;
@@ -57,7 +59,7 @@ export interface EvalOrigin {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** Paths of what lies beside a record. */
+/** Names of what lies in a record's folder besides what every evaluation writes. */
 export interface EvalFiles {
   readonly card?: string;
   readonly curve?: { readonly svg: string; readonly png: string } | undefined;
@@ -77,6 +79,13 @@ export interface EvalResult extends EvalOrigin, Partial<Omit<Robustness, "images
   /** The text of a claim to the Adversarial Pruning Benchmark. */
   readonly claim?: string;
   readonly files?: EvalFiles;
+}
+
+/** Nothing was done: there is work for several processes. */
+export interface Divisible {
+  readonly kind: "divisible";
+  /** Of 128 images. */
+  readonly blocks: number;
 }
 
 /** What a single run left. */
