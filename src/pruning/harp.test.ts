@@ -16,9 +16,11 @@ import { rng } from "../util/index.js";
 import { harp } from "./harp.js";
 import { hydra } from "./hydra.js";
 import type { MethodState } from "./method.js";
-import { keptAtRate, rateOf } from "./rates.js";
+import { keptAtRate, type Learned, learnedRates } from "./rates.js";
 
 type Options = Parameters<typeof harp>[0];
+
+const rateOf = (c: Tensor, floor: number) => (learnedRates(new Map([["c", c]]), floor).get("c") as Learned).rate;
 
 /** Tensors by a formula of the index, float64. */
 const wave = (shape: readonly number[], step: number): Tensor => {
@@ -181,13 +183,16 @@ describe("the schedule", () => {
 
 describe("a search", () => {
   const base = mkdtempSync(join(tmpdir(), "s2ap-harp-"));
-  afterAll(() => rmSync(base, { recursive: true, force: true }));
+  const model = tinyNet();
+  afterAll(() => {
+    rmSync(base, { recursive: true, force: true });
+    freeModel(model);
+  });
   const attack = pgd(linf({ eps: "8/255" }), { steps: 1 });
   const data = tinyData();
   const usual = { keepRatio: 0.05, gain: 2 };
 
   async function found(options: Options, more: Partial<SearchOptions> = {}, folder?: string) {
-    const model = tinyNet();
     const live = liveTensors();
     using run = folder === undefined ? undefined : openRun(join(base, folder), { seed: 3, name: "harp" });
     const searched = await search(model, {
@@ -206,7 +211,6 @@ describe("a search", () => {
     const result = bits(searched.masks, searched.model.params, searched.model.buffers);
     disposeParams(searched.masks, searched.model.params, searched.model.buffers);
     expect(liveTensors()).toBe(live);
-    freeModel(model);
     return { share, result, history: searched.history };
   }
 

@@ -9,13 +9,13 @@
 import { z } from "zod";
 import type { Model } from "../models/index.js";
 import { mapParams, type Params, param, pick } from "../nn/index.js";
-import { keep, ops, scope, type Tensor } from "../torch/index.js";
+import { keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { parseOptions } from "../util/index.js";
 import { channelGranularity } from "./harp-channels.js";
 import type { Granularity, Start, Usage } from "./harp-granularity.js";
 import { weightGranularity } from "./harp-weights.js";
 import type { Method, MethodState } from "./method.js";
-import { rateOf, rateParameter, rateSlope } from "./rates.js";
+import { type Learned, learnedRates, rateParameter } from "./rates.js";
 import { checkedRates, importedRates, type Rates, readRates } from "./rates-initial.js";
 import { generatedRates, initialRates } from "./rates-strategies.js";
 import { scoreInit } from "./score-init.js";
@@ -84,10 +84,8 @@ interface Harp extends Options {
 
 /** Rates of the layers that have their own. */
 function ownRates({ trained, numbers }: MethodState, names: Iterable<string>, { floor, keepRatio }: Harp): Rates {
-  const rate = (name: string) => {
-    const c = trained?.get(name);
-    return c ? rateOf(c, floor) : (numbers?.[rateKey(name)] ?? keepRatio);
-  };
+  const learned = learnedRates(trained ?? new Map(), floor);
+  const rate = (name: string) => learned.get(name)?.rate ?? numbers?.[rateKey(name)] ?? keepRatio;
   return new Map(Array.from(names, (name) => [name, rate(name)]));
 }
 
@@ -130,11 +128,13 @@ function learning(harp: Harp): Pick<Method, "penalty" | "epochEnd" | "candidate"
   return {
     penalty(state, { epoch }) {
       const usage = usageOf(state);
+      const learned = learnedRates(state.trained ?? new Map(), floor);
       const gain = gainAt(state, epoch, harp);
       const pull = usage.share > usage.budget ? gain / usage.budget : 0;
-      const trained = mapParams(state.trained ?? new Map(), (c, name) =>
-        ops.mul(rateSlope(c, floor), { float: pull * (usage.slopes.get(name) as number) }),
-      );
+      const trained = mapParams(state.trained ?? new Map(), (c, name) => {
+        const slope = (usage.slopes.get(name) as number) * (learned.get(name) as Learned).slope;
+        return tensor(pull * slope, [], { dtype: c.dtype });
+      });
       return { loss: gain * excess(usage), trained };
     },
     epochEnd(state, { epoch }) {
@@ -172,8 +172,11 @@ export function harp(options: z.input<typeof harpOptions>): Method {
     pullBack(arrived) {
       const { scores, rates } = granularity.receive(arrived);
       if (mode === "scores") return { scores };
-      const { trained = new Map() } = arrived;
-      return { scores, trained: mapParams(trained, (c, name) => ops.mul(param(rates, name), rateSlope(c, floor))) };
+      const learned = learnedRates(arrived.trained ?? new Map(), floor);
+      const trained = Array.from(learned, ([name, { slope }]) => {
+        return [name, ops.mul(param(rates, name), { float: slope })] as const;
+      });
+      return { scores, trained: new Map(trained) };
     },
     keepRatios: (state) => Object.fromEntries(ratesOf(state)),
     ...(mode === "scores" ? {} : learning(parsed)),

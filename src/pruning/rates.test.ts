@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { uniform } from "../../test/support/uniform.js";
-import { ops, scope, tensor } from "../torch/index.js";
+import { ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { keptCount } from "./kept-count.js";
-import { keptAtRate, keptChannels, rateOf, rateParameter, rateSlope, roundHalfEven } from "./rates.js";
+import { keptAtRate, keptChannels, type Learned, learnedRates, rateParameter, roundHalfEven } from "./rates.js";
 import { checkedRates, density, readRates, shortcutsFirst } from "./rates-initial.js";
 
 const ALPHA = 0.1;
+const learned = (c: Tensor, floor: number) => learnedRates(new Map([["c", c]]), floor).get("c") as Learned;
+const rateOf = (c: Tensor, floor: number) => learned(c, floor).rate;
 
 describe("a learned rate", () => {
   // From rate 0.1 (specification, measured on HARP's code).
@@ -34,12 +36,24 @@ describe("a learned rate", () => {
     expect(() => rateParameter(0, 0.01, "float32")).toThrow(/expected rates in \(0, 1\], got 0/);
   });
 
+  test("is in float32 what libtorch computes of a tensor without dimensions", () => {
+    scope(() => {
+      const f32 = Math.fround;
+      const draws = new Map(uniform(7, 200).map((u, i) => [String(i), tensor(f32(12 * u - 8), [])]));
+      const together = learnedRates(draws, 0.01);
+      for (const [name, c] of draws) {
+        const alone = ops.add(ops.mul(ops.sigmoid(c), { float: 1 - 0.01 }), { float: 0.01 });
+        expect(together.get(name)?.rate).toBe(alone.item());
+      }
+    });
+  });
+
   test("has the slope of finite differences", () => {
     const h = 1e-6;
     for (const at of [-6, -2.3, 0, 1.7]) {
       scope(() => {
         const rate = (c: number) => rateOf(tensor(c, [], { dtype: "float64" }), 0.02);
-        const slope = rateSlope(tensor(at, [], { dtype: "float64" }), 0.02).item();
+        const { slope } = learned(tensor(at, [], { dtype: "float64" }), 0.02);
         expect(slope).toBeCloseTo((rate(at + h) - rate(at - h)) / (2 * h), 8);
       });
     }

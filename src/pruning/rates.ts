@@ -4,6 +4,7 @@
 //   dr/dc = sigmoid(c) (1 - sigmoid(c)) (1 - floor);
 //   a start at rate q is c = ln(z / (1 - z)), z = (q - floor) / (1 - floor), at most 0.99.
 // The reference computes rates and counts in float32, which now and then keeps one weight more or less than float64.
+import type { Params } from "../nn/index.js";
 import { ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { expected, UsageError } from "../util/index.js";
 
@@ -11,15 +12,22 @@ const f32 = Math.fround;
 /** The reference's bound on z, and ours below it: from z = 0 a rate could never move. */
 const [LEAST, MOST] = [1e-3, 0.99];
 
-/** The rate of c, a tensor of one entry. */
-export function rateOf(c: Tensor, floor: number): number {
-  return scope(() => ops.add(ops.mul(ops.sigmoid(c), { float: 1 - floor }), { float: floor }).item());
+/** What c stands for. */
+export interface Learned {
+  readonly rate: number;
+  /** dr/dc. */
+  readonly slope: number;
 }
 
-/** dr/dc, a tensor like c. */
-export function rateSlope(c: Tensor, floor: number): Tensor {
-  const at = ops.sigmoid(c);
-  return ops.mul(ops.mul(at, ops.sub(ops.onesLike(at), at)), { float: 1 - floor });
+/** Rates of several c, tensors of one entry, by name: in their precision, as libtorch computes them one by one. */
+export function learnedRates(parameters: Params, floor: number): Map<string, Learned> {
+  return new Map(
+    Array.from(parameters, ([name, c]) => {
+      const at = scope(() => ops.sigmoid(c).item());
+      const round = c.dtype === "float64" ? (x: number) => x : f32;
+      return [name, { rate: round(round(at * round(1 - floor)) + round(floor)), slope: at * (1 - at) * (1 - floor) }];
+    }),
+  );
 }
 
 /** c of a starting rate, a tensor without dimensions; a rate that is not above the floor is raised to just above it. */
