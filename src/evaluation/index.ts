@@ -9,6 +9,7 @@ export {
   provenance,
   writeCard,
 } from "./card.js";
+export { maskApplied } from "./checks.js";
 export { type Agreement, type Comparison, compareRecords, type McNemar, mcnemar } from "./compare.js";
 export { type Description, weightsHash } from "./description.js";
 export {
@@ -23,7 +24,6 @@ export {
   withMore,
 } from "./distances.js";
 export { type EvaluateOptions, evaluate, type Measured } from "./evaluate.js";
-export { maskApplied } from "./checks.js";
 export { fastVictim } from "./fast-victim.js";
 export { describedIndices, mergeRecord } from "./finish.js";
 export {
@@ -34,7 +34,14 @@ export {
   robustBenchEntry,
 } from "./formats.js";
 export { type AttackedImages, attackedImages } from "./images.js";
-export type { AttackListOptions, ListProgress, NamedAttack, RecordOptions, WarmStart } from "./list.js";
+export {
+  type AttackListOptions,
+  BLOCK,
+  type ListProgress,
+  type NamedAttack,
+  type RecordOptions,
+  type WarmStart,
+} from "./list.js";
 export {
   type AttackSpec,
   buildAttack,

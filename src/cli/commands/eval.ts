@@ -1,11 +1,11 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import type { EvalAnswer, EvalOptions } from "../jobs/eval-options.js";
+import type { Divisible, EvalAnswer, EvalOptions } from "../jobs/eval-options.js";
 import type { Report } from "../jobs.js";
 import { showProgress } from "../progress.js";
 import { SIGNAL_CODES, type StopSignal, watchSignals } from "../signals.js";
 import { type Cli, collect, command, positive, printJson, whole } from "./context.js";
 import { isTold } from "./eval-joined.js";
-import { runShards } from "./eval-shards.js";
+import { affordable, runShards } from "./eval-shards.js";
 import { answerText } from "./eval-text.js";
 
 const NORMS = ["linf", "l2", "l1"] as const;
@@ -55,7 +55,11 @@ function options() {
     .option("--sparsity <share>", "claimed share of zero weights, e.g. 0.9, to be checked; default the run's", share)
     .option("--seed <n>", "of the attacks' noise; default the run's, else 0", whole)
     .option("--out <folder>", "keep a record that can be resumed (by the same command), verified and compared")
-    .option("--shards <n>", "processes that share the images; changes no result", positive)
+    .option(
+      "--shards <n>",
+      "processes that share the images, by blocks of 128; changes no result; default one a processor",
+      positive,
+    )
     .addOption(new Option("--shard <i/n>", "one of these processes").hideHelp())
     .option("--until <question>", 'stop once it is answered, e.g. "robust < 0.40"')
     .option("--warm-start <record>", "try this record's adversarial examples first")
@@ -72,7 +76,7 @@ function options() {
     .addOption(new Option("--loss <loss>", "of such a run").choices(["ce", "dlr", "dlr-targeted"] as const))
     .option("--target-rank <r>", "its target: the class of this rank among the clean logits", positive)
     .option("--batch-size <n>", "images at a time; changes no result", positive)
-    .option("--threads <n>", "threads of libtorch; default one a processor", positive);
+    .option("--threads <n>", "threads of libtorch, in all processes together; default one a processor", positive);
 }
 
 /** A share in [0, 1]. */
@@ -99,7 +103,7 @@ function tellParent(told: Report): void {
   if (process.connected && isTold(told)) process.send?.(told, undefined, undefined, () => {});
 }
 
-async function evalJob(cli: Cli, options: EvalOptions, { quiet, shards = 1, ...how }: How): Promise<EvalAnswer> {
+async function evalJob(cli: Cli, options: EvalOptions, { quiet, shards, ...how }: How): Promise<EvalAnswer> {
   const progress = showProgress(cli.terminal);
   let stopShards = (_signal: StopSignal) => {};
   using stopper = watchSignals({
@@ -113,15 +117,19 @@ async function evalJob(cli: Cli, options: EvalOptions, { quiet, shards = 1, ...h
     // Results come all together at the end: on the way only the live line and warnings are of use.
     const show = quiet ? () => {} : (told: Report) => told.kind !== "event" && progress.update(told);
     const onReport = options.shard === undefined ? show : tellParent;
-    const work = (given: EvalOptions) =>
-      cli.work("eval", given, { ...how, flag: stopper.flag, onReport }) as Promise<EvalAnswer>;
-    const answer =
-      shards === 1
-        ? await work(options)
-        : await runShards(options, {
-            ...{ shards, ...how, say: progress.say, show, work },
-            onStart: (stop) => (stopShards = stop),
-          });
+    const ask = (given: EvalOptions) => cli.work("eval", given, { ...how, flag: stopper.flag, onReport });
+    const work = (given: EvalOptions) => ask(given) as Promise<EvalAnswer>;
+    const split = (processes: number) =>
+      runShards(options, {
+        ...{ shards: processes, ...how, say: progress.say, show, work },
+        onStart: (stop) => (stopShards = stop),
+      });
+    const undivided = async () => {
+      const most = shards === undefined && options.shard === undefined ? affordable(how.threads) : 1;
+      const answer = (await ask({ ...options, divisible: most > 1 })) as EvalAnswer | Divisible;
+      return answer.kind === "divisible" ? split(Math.min(most, answer.blocks)) : answer;
+    };
+    const answer = await (shards === undefined || shards === 1 ? undivided() : split(shards));
     const { reason } = stopper;
     if (answer.kind === "evaluation" && answer.status === "stopped" && reason !== undefined && reason !== "time") {
       cli.exitCode = SIGNAL_CODES[reason];

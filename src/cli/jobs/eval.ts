@@ -1,4 +1,4 @@
-import { buildAttacks, type Measured, maskApplied, preset, type Robustness } from "../../evaluation/index.js";
+import { BLOCK, buildAttacks, type Measured, maskApplied, preset, type Robustness } from "../../evaluation/index.js";
 import { buildThreat } from "../../recipe/build.js";
 import { claimedSparsity } from "../../recipe/claim.js";
 import { type MeasuredItem, measure } from "../../recipe/measure.js";
@@ -10,7 +10,7 @@ import type { Job, JobContext } from "../jobs.js";
 import { curveDistances, distancesBeside, isCurve } from "./eval-distances.js";
 import { drawCurve, finishList } from "./eval-finish.js";
 import { runList } from "./eval-list.js";
-import type { EvalAnswer, EvalOptions, EvalResult, TraceResult } from "./eval-options.js";
+import type { Divisible, EvalAnswer, EvalOptions, EvalResult, TraceResult } from "./eval-options.js";
 import { compareJob, curvesJob, verifyJob } from "./eval-records.js";
 import { findSource, named, type Opened, openImages, openModel, originOf, threatFrom } from "./eval-source.js";
 import { listOf, type Spec, withSteps } from "./eval-specs.js";
@@ -264,8 +264,15 @@ function radiusOf(options: EvalOptions): EvalOptions {
   return { ...options, eps };
 }
 
+/** Blocks of a list of attacks, which processes can share; one where they cannot. */
+function blocksOf({ split, options }: Opened): number {
+  const { divisible, until, faithful, examples = split.length } = options;
+  if (!divisible || until !== undefined || faithful) return 1;
+  return Math.ceil(Math.min(examples, split.length) / BLOCK);
+}
+
 /** Measures a network on the test set, in float32 unless told otherwise. */
-export const job: Job<EvalOptions, EvalAnswer> = async (given, context) => {
+export const job: Job<EvalOptions, EvalAnswer | Divisible> = async (given, context) => {
   const options = radiusOf(presetOf(given));
   if (options.compare !== undefined) return compareJob(options.compare);
   if (options.curves !== undefined) return curvesJob(options);
@@ -281,6 +288,8 @@ export const job: Job<EvalOptions, EvalAnswer> = async (given, context) => {
   if (options.verify !== undefined) return verifyJob(options.verify, opened);
   if (isTrace(options)) return runTrace(opened, traceSpecs(options), context);
   if (list && isCurve(options)) return runCurve(opened, asked, context);
+  const blocks = list ? blocksOf(opened) : 1;
+  if (blocks > 1) return { kind: "divisible", blocks };
   if (list) return runAttacks(opened, asked, context);
   const items = asked.length > 0 ? asked : (source.recipe?.evaluation ?? [{ name: "clean" }]);
   return runSingles(opened, items, context);
