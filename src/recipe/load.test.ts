@@ -77,6 +77,7 @@ describe("a recipe", () => {
           optimizer: { name: "sgd", lr: 0.1, momentum: 0.5, schedule: cosine },
         },
         finetune: {
+          weights: "inherit",
           epochs: 2,
           choose: "best",
           loss: { name: "pgd-at", attack: { name: "pgd", steps: 1 } },
