@@ -58,7 +58,12 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
     ...structures,
     { options: { structure: "filters", scoreInit: "kaiming-normal" }, random: true, counts: "groups" },
   ],
-  harp: [{ options: {}, counts: "own" }],
+  harp: [
+    { options: {}, counts: "own" },
+    { options: { mode: "scores" } },
+    { options: { mode: "rates", initialRates: "erk" }, counts: "own" },
+    { options: { structure: "channels" }, counts: "own" },
+  ],
   rst: [{ options: {}, random: true }, ...structures.map((row) => ({ ...row, random: true as const }))],
   magnitude: [{ options: {} }, { options: { scope: "global" }, counts: "total" }, ...structures],
   lamp: [{ options: {}, counts: "total" }],
