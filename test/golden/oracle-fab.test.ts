@@ -1,7 +1,8 @@
 // FAB and FAB-T of the reference folders, in float64 and without random starts: the distances after all 100 steps, and the
 // points of the first target. Steps cannot be left out here, so that npm test keeps the rule of images and leaves out
 // targets instead: it runs the first and the last rank only. The untargeted attack is whole.
-import { expect, test } from "vitest";
+// In batches of any size it goes the same way.
+import { describe, expect, test } from "vitest";
 import { fabSearch, l1, l2, linf, runSearch, type Threat } from "../../src/attacks/index.js";
 import { ops, scope, type Tensor } from "../../src/torch/index.js";
 import { rng } from "../../src/util/index.js";
@@ -12,6 +13,8 @@ import { first, forEachOracle, get, most, type OracleFolder, whole } from "../su
 const FILE = "det_fab.safetensors";
 const RELATIVE = 1e-6;
 const PIXEL = 1e-6;
+/** What the order of a convolution's sums in float64 may change. */
+const ROUNDING = 1e-9;
 // The radius has no part in a distance.
 const threats: Readonly<Record<string, Threat>> = { Linf: linf({ eps: 1 }), L2: l2({ eps: 1 }), L1: l1({ eps: 1 }) };
 
@@ -43,6 +46,31 @@ function distances({ correct, distances: found }: Found, images: number): number
   return all;
 }
 
+/** Rows of all images' distances [N] and points [N,C,H,W] after a few steps, when so many go at a time. */
+function inBatches(
+  network: OracleNetwork,
+  threat: Threat,
+  targeted: boolean,
+  size: number,
+): Record<"distance" | "found", number[]> {
+  const { victim, x, y, logits } = network;
+  const target = rankOf(logits(x), 2);
+  const images = x.shape[0] as number;
+  const all = { distance: [] as number[], found: [] as number[] };
+  for (let from = 0; from < images; from += size) {
+    const rows = (t: Tensor) => ops.slice(t, { start: from, end: Math.min(images, from + size) });
+    const indices = Int32Array.from({ length: Math.min(size, images - from) }, (_, i) => from + i);
+    const context = { x: rows(x), y: rows(y), target: rows(target), indices, victim, rng: rng(0) };
+    const attack = fabSearch(threat, { targeted, steps: 15 });
+    const { state } = runSearch(attack, threat, context, { leave: false });
+    // Where nothing was found, a number that can be compared.
+    const distances = get(new Map(Object.entries(state)), "distance").toNumbers();
+    all.distance.push(...distances.map((value) => (Number.isFinite(value) ? value : -1)));
+    all.found.push(...state.found.toNumbers());
+  }
+  return all;
+}
+
 function expectDistances(what: string, found: Found, wanted: readonly number[]): void {
   expect(found.correct.length, `${what}: images that are classified correctly`).toBeGreaterThan(0);
   // Only equal numbers satisfy where the wanted one is 0 or infinite.
@@ -51,6 +79,27 @@ function expectDistances(what: string, found: Found, wanted: readonly number[]):
 }
 
 forEachOracle("model", (folder: OracleFolder) => {
+  describe.each(Object.entries(threats))("in batches of 1, 7 and 128 in %s", (_, threat) => {
+    test.each([
+      ["FAB-T", true],
+      ["FAB", false],
+    ] as const)("%s gives the same in float64", (kind, targeted) => {
+      scope(() => {
+        const network = oracleNetwork(folder, "float64", { images: targeted ? 16 : 8 });
+        const [one, seven, all] = [1, 7, 128].map((size) => inBatches(network, threat, targeted, size));
+        if (one === undefined || seven === undefined || all === undefined) throw new Error("three batches");
+        expect(all.distance.filter((value) => value > 0).length, "images with a point").toBeGreaterThan(
+          all.distance.length / 2,
+        );
+        for (const each of [one, seven]) {
+          const tolerances = all.distance.map((value) => ROUNDING * Math.max(1e-3, Math.abs(value)));
+          expectEachClose(`${folder.name}: ${kind} ${threat.norm} distances`, each.distance, all.distance, tolerances);
+          expectClose(`${folder.name}: ${kind} ${threat.norm} points`, each.found, all.found, ROUNDING);
+        }
+      });
+    });
+  });
+
   if (!folder.has(FILE)) return test.skip(`FAB: no ${FILE}`);
   const wanted = folder.tensors(FILE);
   for (const norm of Object.keys(threats).filter((name) => wanted.has(`${name}.distance`))) {
