@@ -16,24 +16,38 @@ import type { Method } from "./method.js";
 import { keepLargest } from "./select.js";
 import { keepRatio } from "./structure-options.js";
 
+interface Ranked {
+  /** |w|, smallest first. */
+  readonly magnitudes: Tensor;
+  /** Their scores, float64: smallest first too. */
+  readonly scores: Tensor;
+}
+
+function ranked(weight: Tensor): Ranked {
+  const flat = ops.reshape(ops.contiguous(weight), [-1]);
+  const [magnitudes] = ops.sort(ops.abs(flat)) as [Tensor, Tensor];
+  const wide = ops.to(magnitudes, "float64");
+  const squares = ops.mul(wide, wide);
+  const fromHere = ops.flip(ops.cumsum(ops.flip(squares, [0]), 0), [0]);
+  // Equal weights get the sum from the first of them on.
+  const sums = ops.indexSelect(fromHere, 0, ops.searchsorted(magnitudes, magnitudes));
+  return { magnitudes, scores: ops.div(squares, ops.clampMin(sums, Number.MIN_VALUE)) };
+}
+
 /** Scores of one layer's weights, in [0,1], float64, shaped like them. */
 export function lampScores(weight: Tensor): Tensor {
   return scope(() => {
-    const squares = ops.to(ops.reshape(ops.contiguous(weight), [-1]), "float64");
-    ops.mul_(squares, ops.clone(squares));
-    const [sorted] = ops.sort(squares) as [Tensor, Tensor];
-    // From each place to the end: equal weights get the sum from the first of them on.
-    const fromHere = ops.flip(ops.cumsum(ops.flip(sorted, [0]), 0), [0]);
-    const first = ops.searchsorted(sorted, squares);
-    const sums = ops.indexSelect(fromHere, 0, first);
-    const scores = ops.div(squares, ops.clampMin(sums, Number.MIN_VALUE));
-    return ops.reshape(scores, weight.shape);
+    const { magnitudes, scores } = ranked(weight);
+    const flat = ops.reshape(ops.contiguous(ops.abs(weight)), [-1]);
+    return ops.reshape(ops.indexSelect(scores, 0, ops.searchsorted(magnitudes, flat)), weight.shape);
   });
 }
 
 /** How many weights of each layer are among the keptCount(p, keepRatio) largest LAMP scores of all. */
 export function lampCounts(weights: Params, fraction: number): Map<string, number> {
-  return scope(() => globalCounts(mapParams(weights, lampScores), keptCount(weightCount(weights), fraction)));
+  // Which weight a score belongs to does not matter for the count, and finding it takes longest.
+  const scores = (weight: Tensor) => scope(() => ranked(weight).scores);
+  return scope(() => globalCounts(mapParams(weights, scores), keptCount(weightCount(weights), fraction)));
 }
 
 /** The ratios that these counts are. */
