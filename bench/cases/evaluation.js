@@ -1,5 +1,5 @@
-// Our default evaluation (batch norm folded, bfloat16 where the CPU has it, broken images leave) against our faithful mode
-// (the network as it is, all images to the end), on the whole of aa-standard. The ResNet18 of width 16 is trained for it on
+// Our default evaluation (batch norm folded, bfloat16 where the CPU has it, broken images leave, blocks shared by processes)
+// against our faithful mode (the network as it is, all images to the end), on the whole of aa-standard. The ResNet18 is trained for it on
 // generated images, or is the model.safetensors that S2AP_BENCH_RUN names, on CIFAR-10; the others are described networks.
 
 import { existsSync, readdirSync } from "node:fs";
@@ -22,7 +22,7 @@ function folders() {
 }
 
 export default [
-  evaluation("resnet18-16", { ...(run && { run }), images: 64 }, precision === "bfloat16" ? 2.0 : 1.3),
+  evaluation("resnet18-16", { ...(run && { run }), images: 256 }, precision === "bfloat16" ? 2.0 : 1.3),
   ...folders().map(({ name, path }) => evaluation(name, { folder: path, images: 128 }, 1.2)),
 ];
 

@@ -1,36 +1,31 @@
-// What an evaluation is timed on: a ResNet18 of width 16, or a folder with a described network (arch.json,
-// weights.safetensors, inputs.safetensors, and the radius of its claim in summary.json).
+// What an evaluation is timed on, as arguments of `s2ap eval`: a folder with a described network (arch.json,
+// weights.safetensors, inputs.safetensors, and the radius of its claim in summary.json), a run of CIFAR-10, or a ResNet18 of
+// width 16 that is trained here.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { linf, pgd } from "../../dist/attacks/index.js";
-import { cifar10, describedImages, synthetic } from "../../dist/data/index.js";
+import { synthetic } from "../../dist/data/index.js";
 import { pgdAt } from "../../dist/losses/index.js";
-import { describedModel, resnet18 } from "../../dist/models/index.js";
-import { loadTensors } from "../../dist/nn/index.js";
+import { resnet18 } from "../../dist/models/index.js";
 import { oneCycle, sgd } from "../../dist/optim/index.js";
-import { loadModel } from "../../dist/recipe/model-file.js";
+import { saveModel } from "../../dist/recipe/model-file.js";
 import { pretrain } from "../../dist/train/index.js";
 
-/** Network, test images and threat: of `folder`, of `run` (a model.safetensors of CIFAR-10), else trained here. */
 export async function evaluated({ folder, run }) {
-  if (folder) return described(folder);
-  if (!run) return trained();
-  const { test } = await cifar10({ selection: 0 });
-  return { model: loadModel(run), test, threat: linf({ eps: "8/255" }) };
+  if (run) return [run, "--data", "cifar10", "--norm", "linf", "--eps", "8/255"];
+  if (!folder) return trained();
+  const file = (name) => join(folder, name);
+  const { eps } = JSON.parse(readFileSync(file("summary.json"), "utf8"));
+  const network = ["--arch", file("arch.json"), "--weights", file("weights.safetensors")];
+  return [...network, "--images", file("inputs.safetensors"), "--norm", "linf", "--eps", String(eps.Linf)];
 }
 
-function described(folder) {
-  const json = (file) => JSON.parse(readFileSync(join(folder, file), "utf8"));
-  const model = describedModel(json("arch.json"), loadTensors(join(folder, "weights.safetensors")).tensors);
-  const { inputShape, numClasses } = model;
-  const test = describedImages(join(folder, "inputs.safetensors"), { inputShape, numClasses });
-  return { model, test, threat: linf({ eps: json("summary.json").eps.Linf }) };
-}
-
-/** A minute of adversarial training on generated images, the same bits each time; the radius breaks some of them. */
+/** A minute of adversarial training on generated images, the same bits each time; the radius breaks most of them. */
 async function trained() {
-  const { train, selection, test } = synthetic({ batchSize: 64, augment: false, examples: 512, selection: 1 });
+  const data = { examples: 512, selection: 1 };
+  const { train, selection } = synthetic({ batchSize: 64, augment: false, ...data });
   const attack = pgd(linf({ eps: "8/255" }), { steps: 1, stepSize: "8/255" });
   const model = await pretrain(resnet18({ width: 16, seed: 1 }), {
     train,
@@ -41,5 +36,7 @@ async function trained() {
     choose: "last",
     seed: 1,
   });
-  return { model, test, threat: linf({ eps: "12/255" }) };
+  const path = join(mkdtempSync(join(tmpdir(), "s2ap-bench-")), "model.safetensors");
+  saveModel(path, model);
+  return [path, "--data", JSON.stringify({ name: "synthetic", ...data }), "--norm", "linf", "--eps", "16/255"];
 }

@@ -1,34 +1,28 @@
-// A whole list of attacks as the product runs it. Options: folder or run (see evaluation-network.js), images, mode
-// ("default" or "faithful"), preset, seed. The loss told to the harness is robust accuracy.
+// A whole list of attacks by the command line, start to end. Options: folder or run (see evaluation-network.js), images,
+// mode ("default" or "faithful"), preset, seed. The loss told to the harness is robust accuracy. Processor seconds are not
+// measured: the work is done by processes of its own.
 
-import { attackList, buildAttacks, evaluationMode, faithfulSpecs, preset } from "../../dist/evaluation/index.js";
-import { scope } from "../../dist/torch/index.js";
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { evaluated } from "./evaluation-network.js";
 import { options, turnTaker } from "./protocol.js";
 
-const { mode, images, preset: name, seed, ...network } = options();
-const { model, test, threat } = await evaluated(network);
+const BIN = fileURLToPath(new URL("../../bin/s2ap.js", import.meta.url));
+const { mode, images, preset, seed, ...network } = options();
 const counts = { forward: 0, backward: 0, standing: 0 };
-
-const faithful = mode === "faithful";
+const asked = ["--preset", preset, "--examples", images, "--seed", seed, "--json"].map(String);
+const argv = ["eval", ...(await evaluated(network)), ...asked, ...(mode === "faithful" ? ["--faithful"] : [])];
 
 function evaluate() {
-  const { [threat.norm]: specs } = preset(name).lists;
-  const found = attackList(model, test, {
-    threat,
-    attacks: buildAttacks(faithful ? faithfulSpecs(specs) : specs, threat),
-    preset: name,
-    seed,
-    examples: images,
-    checks: false,
-    ...evaluationMode(model, { faithful }),
-  });
-  counts.forward += found.passes.forward;
-  counts.backward += found.passes.backward;
-  counts.standing += Math.round(found.robustAccuracy * found.examples);
-  return found.robustAccuracy;
+  const { passes, robustAccuracy, examples } = JSON.parse(
+    execFileSync(process.execPath, [BIN, ...argv], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }),
+  );
+  counts.forward += passes.forward;
+  counts.backward += passes.backward;
+  counts.standing += Math.round(robustAccuracy * examples);
+  return robustAccuracy;
 }
 
 const takeTurn = turnTaker(counts);
 takeTurn();
-while (true) takeTurn(scope(evaluate));
+while (true) takeTurn(evaluate());
