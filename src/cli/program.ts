@@ -3,6 +3,7 @@ import { packageVersion } from "../util/index.js";
 import type { Cli } from "./commands/context.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { evalCommand } from "./commands/eval.js";
+import { gridCommand } from "./commands/grid.js";
 import { listCommand } from "./commands/list.js";
 import { recipeCommand } from "./commands/recipe.js";
 import { reportCommand } from "./commands/report.js";
@@ -25,6 +26,7 @@ export function buildProgram(cli: Cli) {
     .version(packageVersion())
     .addHelpText("after", AFTER)
     .addCommand(runCommand(cli))
+    .addCommand(gridCommand(cli))
     .addCommand(recipeCommand(cli))
     .addCommand(evalCommand(cli))
     .addCommand(reportCommand(cli))

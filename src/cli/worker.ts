@@ -11,6 +11,7 @@ const JOBS: Readonly<
   list: () => import("./jobs/list.js"),
   recipe: () => import("./jobs/recipe.js"),
   run: () => import("./jobs/run.js"),
+  grid: () => import("./jobs/grid.js"),
   eval: () => import("./jobs/eval.js"),
   doctor: () => import("./jobs/doctor.js"),
 };

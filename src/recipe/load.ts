@@ -14,6 +14,14 @@ export interface LoadOptions {
   readonly set?: readonly string[];
   /** One of the recipe's `profiles`, laid over it before `set`; default none. */
   readonly profile?: string | undefined;
+  /** Parts of a recipe, laid over it one after the other as variants are, between `profile` and `set`; default none. */
+  readonly over?: readonly RecipePart[];
+}
+
+/** A part of a recipe as plain data, e.g. `{ stages: { search: { epochs: 4 } } }`; `from` is what errors call it. */
+export interface RecipePart {
+  readonly from: string;
+  readonly value: unknown;
 }
 
 /** Reads and checks a recipe file. Throws RecipeError with every problem and its place, UsageError when there is no file. */
@@ -31,6 +39,7 @@ export function recipeProfiles(path: string): string[] {
 export function parseRecipe(text: string, file: string, options: LoadOptions): ResolvedRecipe {
   let tree = withName(readYaml(text, file), file);
   tree = withProfile(tree, options.profile);
+  for (const { from, value } of options.over ?? []) tree = merge(tree, readYaml(JSON.stringify(value), from));
   for (const setting of options.set ?? []) tree = applySetting(tree, setting);
   return resolveTree(tree, recipeSchemas(options.registries), options.registries);
 }

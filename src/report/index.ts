@@ -9,6 +9,8 @@ import { rowStyles } from "./palette.js";
 
 export { collect } from "./collect.js";
 export type * from "./data.js";
+export type * from "./grid-data.js";
+export { gridMarkdown, gridSummary } from "./grid-page.js";
 export { rowOfRun } from "./read-results.js";
 export { conditions, sentence } from "./sentence.js";
 export { terminalTable } from "./table.js";

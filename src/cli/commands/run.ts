@@ -93,7 +93,7 @@ async function attackAll(
   }
 }
 
-function stopText(reason: Stopper["reason"]): string {
+export function stopText(reason: Stopper["reason"]): string {
   if (reason === "time") return "time is up: stopping with the state saved";
   return "stopping with the state saved; once more to leave at once";
 }

@@ -26,7 +26,7 @@ export interface RunJobResult {
 /** Live lines are drawn ten times a second: more progress than that would only keep the main thread busy. */
 const PROGRESS_MS = 100;
 
-function thinned(send: (update: RunUpdate) => void): (update: RunUpdate) => void {
+export function thinned(send: (update: RunUpdate) => void): (update: RunUpdate) => void {
   let last = Number.NEGATIVE_INFINITY;
   return (update) => {
     if (update.kind === "progress" || update.kind === "evaluation") {

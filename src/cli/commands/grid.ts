@@ -1,0 +1,68 @@
+import { duration } from "../format.js";
+import type { GridJobOptions, GridJobResult } from "../jobs/grid.js";
+import { showProgress } from "../progress.js";
+import { parseDuration, SIGNAL_CODES, watchSignals } from "../signals.js";
+import { type Cli, command, positive, printJson } from "./context.js";
+import { stopText } from "./run.js";
+
+/** `s2ap grid`: many recipes that differ in a few choices, and a page that compares them. */
+export function gridCommand(cli: Cli) {
+  return command("grid", "Run every cell of a grid of recipes and compare them. Run it again to resume.", [
+    "s2ap grid recipes/grids/hosts.yaml --tiny",
+    "s2ap grid recipes/grids/hosts.yaml --from runs/quickstart/dense",
+    "s2ap grid recipes/grids/hosts.yaml --report     # the page of what is there; missing cells are named",
+  ])
+    .argument("<grid>", "YAML file")
+    .option("--profile <name>", "lay one of the profiles of the grid or its recipe over it")
+    .option("--tiny", "the same as --profile tiny")
+    .option("--out <folder>", "where results go; default runs/ and the grid's name")
+    .option(
+      "--from <network>",
+      "a dense network that all cells with pretraining begin with: a run folder or safetensors",
+    )
+    .option("--markdown <file>", "where the page goes; default grid.md in the folder of the results")
+    .option("--report", "run nothing: write the page of what is there")
+    .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
+    .option("--threads <n>", "threads of libtorch; default one a processor", positive)
+    .action(async (path, { plugin = [], json, threads, maxTime, tiny, report, ...rest }) => {
+      const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
+      const laid = profile === undefined ? "" : ` --profile ${profile}`;
+      const page = rest.markdown === undefined ? "" : ` --markdown ${rest.markdown}`;
+      const options: GridJobOptions = {
+        ...rest,
+        ...{ path, profile, onlyReport: report === true, command: `s2ap grid ${path}${laid}${page}` },
+      };
+      const result = await runJob(cli, options, { threads, plugins: plugin, maxTime, quiet: json === true });
+      if (json === true) printJson(cli.terminal, result);
+      else cli.terminal.out(`${result.summary}\n${result.markdown}`);
+      if (result.status === "failed") cli.exitCode = 1;
+    });
+}
+
+interface How {
+  readonly threads: number | undefined;
+  readonly plugins: readonly string[];
+  readonly maxTime: number | undefined;
+  readonly quiet: boolean;
+}
+
+async function runJob(cli: Cli, options: GridJobOptions, how: How): Promise<GridJobResult> {
+  const progress = showProgress(cli.terminal);
+  const begun = performance.now();
+  using stopper = watchSignals({ onStop: (reason) => progress.say(stopText(reason)), onLeave: progress.close });
+  if (how.maxTime !== undefined) stopper.limit(how.maxTime);
+  const onReport = how.quiet ? () => {} : progress.update;
+  const { threads, plugins } = how;
+  try {
+    const found = await cli.work("grid", options, { threads, plugins, flag: stopper.flag, onReport });
+    const result = found as GridJobResult;
+    if (result.status !== "stopped") return result;
+    const spent = duration((performance.now() - begun) / 1000);
+    cli.terminal.err(`stopped after ${spent}; ${result.out} holds the state: run the same command again to go on`);
+    const { reason } = stopper;
+    if (reason !== undefined && reason !== "time") cli.exitCode = SIGNAL_CODES[reason];
+    return result;
+  } finally {
+    progress.close();
+  }
+}

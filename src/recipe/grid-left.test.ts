@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import { gridTimeLeft } from "./grid-left.js";
+import type { Cell } from "./grid-load.js";
+import type { Recipe } from "./schema.js";
+
+const recipe = (epochs: number, gradient: string) =>
+  ({ stages: { search: { epochs, gradient: { name: gradient } }, finetune: { epochs: 1 } } }) as unknown as Recipe;
+const cell = (name: string, epochs: number, gradient = "plain"): Cell => ({
+  name,
+  at: {},
+  recipe: recipe(epochs, gradient),
+});
+
+test("time to go follows the pace of this run's epochs", () => {
+  let now = 0;
+  const [a, b, c] = [cell("a", 2), cell("b", 2), cell("c", 3, "s2ap")] as const;
+  const time = gridTimeLeft([a, b, c], () => now);
+  time.begin("a");
+  // It was there: neither time nor work.
+  now = 100;
+  time.end("a", false);
+  time.begin("b");
+  expect(time.left()).toBeUndefined();
+  now = 110;
+  time.epoch(b.recipe, "search", 0);
+  // 10 s an epoch: one of search, one of finetuning, the attacks; then 3 * 1.33 + 1 + 1.
+  expect(time.left()?.cell).toBeCloseTo(30);
+  expect(time.left()?.all).toBeCloseTo(30 + 59.9);
+  now = 140;
+  time.end("b", true);
+  expect(time.left()?.cell).toBe(0);
+  expect(time.left()?.all).toBeCloseTo(59.9);
+  time.begin("c");
+  // Two of its epochs were done by a run that was stopped.
+  now = 153.3;
+  time.epoch(c.recipe, "search", 2);
+  expect(time.left()?.cell).toBeCloseTo((53.3 / 5) * 2);
+  expect(time.left()?.all).toBe(time.left()?.cell);
+});

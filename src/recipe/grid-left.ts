@@ -1,0 +1,60 @@
+import type { Cell } from "./grid-load.js";
+import type { Recipe } from "./schema.js";
+
+/** A search epoch in epochs of plain training: a perturbed step costs about a third more at the attacks of short recipes. */
+const searchEpoch = ({ stages: { search } }: Recipe) => (search?.gradient.name === "plain" ? 1 : 1.33);
+
+/** Work of a recipe in epochs of plain training. */
+function work(recipe: Recipe, evaluation: number): number {
+  const { search, finetune } = recipe.stages;
+  return (search?.epochs ?? 0) * searchEpoch(recipe) + (finetune?.epochs ?? 0) + evaluation;
+}
+
+/** What the attacks on a cell's networks cost, in epochs. */
+const EVALUATION = 1;
+
+/** Time to go: in the cell at work, and in all; undefined before anything has been timed. */
+export interface TimeLeft {
+  readonly cell: number;
+  readonly all: number;
+}
+
+/** Tells the time to go from the pace of what was done since the start, whatever earlier runs did. */
+export function gridTimeLeft(cells: readonly Cell[], clock: () => number = () => performance.now() / 1000) {
+  const total = new Map(cells.map(({ name, recipe }) => [name, work(recipe, EVALUATION)]));
+  const spent = { work: 0, from: clock() };
+  let current: { name: string; done: number } | undefined;
+  const ended = new Set<string>();
+  return {
+    /** A cell begins; what earlier runs did of it is known once its first epoch ends. */
+    begin(name: string): void {
+      if (ended.size === 0 && current === undefined) spent.from = clock();
+      current = { name, done: 0 };
+    },
+    /** An epoch of the current cell has ended, the `epoch`-th (from 0) of its search or finetuning. */
+    epoch(recipe: Recipe, stage: string, epoch: number): void {
+      if (current === undefined) return;
+      const searched = stage === "search" ? epoch + 1 : (recipe.stages.search?.epochs ?? 0);
+      const tuned = stage === "finetune" ? epoch + 1 : 0;
+      const done = searched * searchEpoch(recipe) + tuned;
+      // What a stopped run did before does not count as work of this one.
+      spent.work += current.done === 0 && done > searchEpoch(recipe) ? 1 : done - current.done;
+      current.done = done;
+    },
+    /** The cell is over; `worked`, unless its result was there already. */
+    end(name: string, worked: boolean): void {
+      ended.add(name);
+      if (worked && current?.name === name) spent.work += (total.get(name) ?? 0) - current.done;
+      else if (spent.work === 0) spent.from = clock();
+      current = undefined;
+    },
+    left(): TimeLeft | undefined {
+      if (spent.work === 0) return undefined;
+      const pace = (clock() - spent.from) / spent.work;
+      const mine = current === undefined ? 0 : (total.get(current.name) ?? 0) - current.done;
+      const others = cells.filter(({ name }) => !ended.has(name) && name !== current?.name);
+      const rest = others.reduce((sum, { name }) => sum + (total.get(name) ?? 0), 0);
+      return { cell: pace * mine, all: pace * (mine + rest) };
+    },
+  };
+}

@@ -1,0 +1,104 @@
+// A grid file: a recipe, what is laid over it in every cell, and the choices whose combinations are the cells.
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { differences } from "../run/index.js";
+import { parseOptions, UsageError, unknownName } from "../util/index.js";
+import { type Axes, expandGrid, type Over } from "./grid.js";
+import { loadRecipe, type RecipePart, recipeProfiles } from "./load.js";
+import type { Recipe, Registries } from "./schema.js";
+import { child, merge, plain, withEntry } from "./tree.js";
+import { readYaml } from "./yaml.js";
+
+const part = z.record(z.string(), z.unknown());
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+
+const gridOptions = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/)
+    .describe("name of the results' folder"),
+  title: z.string().optional().describe("heading of the page; default the name"),
+  recipe: z
+    .string()
+    .describe("what every cell is made of: a recipe's file, from this one's folder; its variants go unused"),
+  over: part.default({}).describe("laid over the recipe in every cell; default nothing"),
+  axes: z
+    .record(z.string(), z.union([z.array(scalar), z.record(z.string(), part)]))
+    .describe("the choices: parts of a recipe by label, or the values of a path of the recipe"),
+  repeat: z.string().default("seed").describe("the choice whose cells repeat one another; default seed"),
+  exclude: z.array(z.record(z.string(), scalar)).default([]).describe("combinations left out; default none"),
+});
+
+/** One recipe of a grid. */
+export interface Cell {
+  readonly name: string;
+  /** Label of each choice. */
+  readonly at: Readonly<Record<string, string>>;
+  readonly recipe: Recipe;
+}
+
+export interface Grid {
+  readonly name: string;
+  readonly title: string;
+  /** The choice whose cells repeat one another. */
+  readonly repeat: string;
+  /** What all cells that have a pretraining begin with. */
+  readonly dense: Recipe;
+  readonly cells: readonly Cell[];
+}
+
+export interface LoadGridOptions {
+  readonly registries: Registries;
+  /** A profile of the grid's, the recipe's or both, laid over each that has it; default none. */
+  readonly profile?: string | undefined;
+}
+
+function readGrid(path: string, profile: string | undefined) {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new UsageError(`grid: expected a YAML file, got ${path} (${(cause as Error).message})`, { cause });
+  }
+  let tree = readYaml(text, path);
+  const profiles = child(tree, "profiles");
+  if (tree.kind === "map") tree = withEntry(tree, "profiles", undefined);
+  const own = profile === undefined ? undefined : child(profiles, profile);
+  if (own !== undefined) tree = merge(tree, own);
+  const known = profiles?.kind === "map" ? [...profiles.entries.keys()] : [];
+  return { file: parseOptions(path, gridOptions, plain(tree) as z.input<typeof gridOptions>), known };
+}
+
+/** Cells go on from one network, so what shaped it cannot differ; a cell without pretraining shares the images only. */
+function checkShared(dense: Recipe, { name, recipe }: Cell): void {
+  const of = ({ data, threat, model, stages: { pretrain } }: Recipe) => ({ data, threat, model, stages: { pretrain } });
+  const whole = recipe.stages.pretrain !== undefined;
+  const cell = whole ? of(recipe) : { ...of(recipe), stages: of(dense).stages };
+  const apart = differences(of(dense), cell).map(({ path }) => path);
+  if (apart.length === 0) return;
+  throw new UsageError(`grid: expected ${apart.join(", ")} to be the same in all cells, got another in ${name}`);
+}
+
+/** Reads a grid file and every recipe in it. Throws UsageError, and RecipeError where a cell is no good recipe. */
+export function loadGrid(path: string, { registries, profile }: LoadGridOptions): Grid {
+  const { file, known } = readGrid(path, profile);
+  const base = join(dirname(path), file.recipe);
+  const ofBase = recipeProfiles(base);
+  if (profile !== undefined && !known.includes(profile) && !ofBase.includes(profile)) {
+    throw unknownName("grid", "profile", profile, [...new Set([...known, ...ofBase])]);
+  }
+  const make = (name: string, overs: readonly Over[]): Recipe => {
+    const where = (value: Over): RecipePart => ({ from: `${path} (${name})`, value });
+    const over = [{ variants: null }, file.over, ...overs].map(where);
+    // A part that has a name of its own would replace the recipe, not change it.
+    const set = [`name=${JSON.stringify(name)}`];
+    return loadRecipe(base, { registries, profile: ofBase.includes(profile ?? "") ? profile : undefined, over, set });
+  };
+  const dense = make("dense", [{ stages: { search: null, finetune: null } }]);
+  const cells = expandGrid(file.axes as Axes, { exclude: file.exclude }).map(({ name, at, overs }) => {
+    return { name, at, recipe: make(name, overs) };
+  });
+  for (const cell of cells) checkShared(dense, cell);
+  return { name: file.name, title: file.title ?? file.name, repeat: file.repeat, dense, cells };
+}

@@ -1,0 +1,132 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type GridData, gridMarkdown } from "../report/index.js";
+import { type Grid, loadGrid } from "./grid-load.js";
+import { type CellTold, gridSoFar, runGrid } from "./grid-run.js";
+import { registries } from "./registries.js";
+
+const base = mkdtempSync(join(tmpdir(), "s2ap-grid-"));
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+const RECIPE = `
+data: { name: synthetic, batchSize: 16, examples: 32, selection: 16, testExamples: 32, numClasses: 2, size: 8 }
+model: { arch: resnet18, numClasses: 2, width: 4, imageSize: 8 }
+threat: { norm: linf, eps: 8/255 }
+loss: { name: pgd-at, attack: { name: pgd, steps: 1 } }
+optimizer: { name: sgd, lr: 0.01 }
+stages:
+  pretrain: { epochs: 1 }
+  search: { epochs: 1, method: { name: hydra, keepRatio: 0.5 } }
+  finetune: { epochs: 1 }
+evaluation: [{ name: pgd, steps: 2, examples: 24 }]
+variants: { unused: {} }
+`;
+const GRID = `
+name: little
+recipe: base.yaml
+axes:
+  method:
+    hydra: {}
+    rst: { stages: { pretrain: null, search: { method: { name: rst, keepRatio: 0.5 } } } }
+    magnitude: { stages: { search: { epochs: 0, method: { name: magnitude, keepRatio: 0.5 } } } }
+  seed: [1, 2]
+`;
+
+let grid: Grid;
+beforeAll(() => {
+  writeFileSync(join(base, "base.yaml"), RECIPE);
+  writeFileSync(join(base, "grid.yaml"), GRID);
+  grid = loadGrid(join(base, "grid.yaml"), { registries });
+});
+
+const states = ({ cells }: GridData) => Object.fromEntries(cells.map(({ name, status }) => [name, status]));
+const out = (name: string) => join(base, name);
+const withoutTimes = (data: GridData) =>
+  data.cells.map(({ result, ...cell }) => ({ ...cell, result: { ...result, seconds: 0 } }));
+
+let whole: GridData;
+beforeAll(async () => {
+  whole = await runGrid(grid, { out: out("whole") });
+}, 300_000);
+
+describe("a whole grid", () => {
+  test("has numbers of every cell, before and after finetuning", () => {
+    expect(new Set(Object.values(states(whole)))).toEqual(new Set(["done"]));
+    for (const { name, result, scratch } of whole.cells) {
+      expect(result?.sparsity).toBeCloseTo(0.5, 2);
+      for (const { attack, eps, clean, robust } of [result?.before, result?.after].flatMap((a) => (a ? [a] : []))) {
+        expect([attack, eps, clean.length, robust.length]).toEqual(["pgd-2", "8/255", 24, 24]);
+        expect([...robust].every((hit, i) => hit === "0" || clean[i] === "1")).toBe(true);
+      }
+      expect(result?.maskDistances).toHaveLength(name.startsWith("magnitude") ? 0 : 1);
+      expect(scratch).toBe(name.startsWith("rst"));
+    }
+  });
+
+  test("compares the masks of the cells that repeat one another", () => {
+    const of = (start: string) => whole.distances.find(({ a }) => a.startsWith(start))?.perKept;
+    expect(whole.distances).toHaveLength(3);
+    // The seed does not enter a ranking of the same weights; random weights have nothing in common.
+    expect(of("magnitude")).toBe(0);
+    expect(of("rst")).toBeGreaterThan(0.3);
+  });
+
+  test("is there when it is run again", async () => {
+    const told: CellTold[] = [];
+    const again = await runGrid(grid, { out: out("whole"), onCell: (one) => told.push(one) });
+    expect(again).toEqual(whole);
+    expect(new Set(told.map(({ what }) => what))).toEqual(new Set(["begin", "there"]));
+    expect(JSON.parse(readFileSync(join(out("whole"), "grid.json"), "utf8"))).toEqual(whole);
+    expect(gridSoFar(grid, out("whole"))).toEqual(whole);
+  });
+});
+
+test("a stopped grid names what is missing, and goes on to the same numbers", async () => {
+  let asked = 0;
+  let stop = false;
+  const options = { out: out("stopped"), from: join(out("whole"), "dense", "model.safetensors") };
+  const stopping = runGrid(grid, {
+    ...options,
+    shouldStop: () => stop && ++asked > 3,
+    onCell: ({ cell, what }) => {
+      stop = cell.name === "rst-1" && what === "begin";
+    },
+  });
+  await expect(stopping).rejects.toMatchObject({ code: "stopped" });
+  const before = gridSoFar(grid, options.out);
+  expect(states(before)).toMatchObject({
+    "hydra-1": "done",
+    "hydra-2": "done",
+    "rst-1": "missing",
+    "magnitude-2": "missing",
+  });
+  const page = gridMarkdown(before, { command: "s2ap grid grid.yaml" });
+  expect(page).toMatch(/2 of 6 cells are done; missing: rst-1, rst-2, magnitude-1 and magnitude-2/);
+  expect(page).toMatch(/\| rst +\| 1 +\| +missing \|/);
+  const told: string[] = [];
+  const after = await runGrid(grid, { ...options, onCell: ({ cell, what }) => told.push(`${cell.name} ${what}`) });
+  expect(told).toEqual(expect.arrayContaining(["hydra-1 there", "rst-1 done"]));
+  expect(withoutTimes(after)).toEqual(withoutTimes(whole));
+}, 300_000);
+
+test("a cell that fails stops no other, says why, and is tried again", async () => {
+  const options = { out: out("failing"), from: join(out("whole"), "dense") };
+  mkdirSync(options.out);
+  // Where its run folder should be there is a file.
+  writeFileSync(join(options.out, "rst-1"), "in the way");
+  const first = await runGrid(grid, options);
+  expect(states(first)).toEqual({ ...states(whole), "rst-1": "failed" });
+  expect(first.cells.find(({ name }) => name === "rst-1")?.reason).toMatch(/rst-1/);
+  expect(gridSoFar(grid, options.out)).toEqual(first);
+  expect(gridMarkdown(first, { command: "x" })).toMatch(/failed: rst-1 \(/);
+  rmSync(join(options.out, "rst-1"));
+  expect(states(await runGrid(grid, options))).toEqual(states(whole));
+}, 300_000);
+
+test("a dense network that is not there is refused before any cell", async () => {
+  const options = { out: out("nothing"), from: join(base, "nowhere.safetensors") };
+  await expect(runGrid(grid, options)).rejects.toThrow("nowhere.safetensors");
+  expect(existsSync(join(options.out, "hydra-1"))).toBe(false);
+});

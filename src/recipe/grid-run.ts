@@ -1,0 +1,211 @@
+// Runs the cells of a grid one after the other: each in a run folder of its own, so that one that fails stops no other, and
+// a second call goes on with what is missing.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { disposeParams } from "../nn/index.js";
+import { maskDistance } from "../pruning/index.js";
+import type { CellData, CellNumbers, DenseData, GridData } from "../report/index.js";
+import { findManifest, lockFolder } from "../run/index.js";
+import { DataError, makeFolder, S2apError, sha256, UsageError, writeFileAtomic } from "../util/index.js";
+import { buildData } from "./build.js";
+import { type AttackedOptions, attackedFile, cellKey, cellNumbers, readKept, writeKept } from "./grid-cell.js";
+import { gridTimeLeft, type TimeLeft } from "./grid-left.js";
+import type { Cell, Grid } from "./grid-load.js";
+import { loadMasks } from "./model-file.js";
+import { type RunUpdate, runRecipe } from "./run.js";
+import type { Recipe } from "./schema.js";
+
+export interface GridOptions {
+  /** Folder of the cells' run folders. */
+  readonly out: string;
+  /** A dense network (a model file or a run folder) instead of the one that the grid would pretrain. */
+  readonly from?: string | undefined;
+  readonly availableMemory?: number | undefined;
+  readonly shouldStop?: (() => boolean) | undefined;
+  readonly onUpdate?: ((update: RunUpdate) => void) | undefined;
+  /** Told when a cell begins (`left` undefined: not known yet), of each of its epochs, and when it has ended. */
+  readonly onCell?: ((told: CellTold) => void) | undefined;
+}
+
+export interface CellTold {
+  readonly cell: Cell;
+  /** From 1. */
+  readonly number: number;
+  readonly of: number;
+  readonly what: "begin" | "epoch" | "done" | "there" | "failed";
+  readonly reason?: string;
+  readonly left: TimeLeft | undefined;
+}
+
+/** Runs measure clean accuracy; what their networks withstand is measured by the grid, which keeps every image's outcome. */
+function cleanOnly(recipe: Recipe): Recipe {
+  const examples = recipe.evaluation.findLast(({ name }) => name !== "clean")?.examples;
+  return { ...recipe, evaluation: [{ name: "clean", ...(examples !== undefined && { examples }) }] };
+}
+
+const isStop = (error: unknown) => error instanceof S2apError && error.code === "stopped";
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+interface Session {
+  readonly grid: Grid;
+  readonly options: GridOptions;
+  readonly attacked: AttackedOptions;
+}
+
+/** Trains or takes the dense network, and measures it once. */
+async function denseOf({ grid, options, attacked }: Session): Promise<DenseData> {
+  const { out, from, availableMemory, shouldStop, onUpdate } = options;
+  const folder = join(out, "dense");
+  const { dense: recipe } = grid;
+  await runRecipe(cleanOnly(recipe), { out: folder, from, availableMemory, shouldStop, onUpdate });
+  const file = join(folder, "model.safetensors");
+  const hash = sha256(readFileSync(file));
+  const key = cellKey(recipe, hash);
+  const kept = readKept<DenseData>(join(folder, "cell.json"), key);
+  if (kept !== undefined) return kept;
+  const found = { sha256: hash, accuracy: attackedFile(file, recipe, attacked) };
+  writeKept(join(folder, "cell.json"), key, found);
+  return found;
+}
+
+type Ended = { readonly what: "done" | "there" } | { readonly what: "failed"; readonly reason: string };
+
+/** One cell, from its run to its numbers. Throws only when it was asked to stop. */
+async function runCell(cell: Cell, dense: DenseData | string, session: Session): Promise<Ended> {
+  const { recipe, name } = cell;
+  const { out, availableMemory, shouldStop, onUpdate } = session.options;
+  const folder = join(out, name);
+  const needsDense = recipe.stages.pretrain !== undefined;
+  if (needsDense && typeof dense === "string") return { what: "failed", reason: `the dense network: ${dense}` };
+  const key = cellKey(recipe, needsDense ? (dense as DenseData).sha256 : undefined);
+  if (readKept(join(folder, "cell.json"), key) !== undefined) return { what: "there" };
+  try {
+    const from = needsDense ? join(out, "dense", "model.safetensors") : undefined;
+    const { rows } = await runRecipe(cleanOnly(recipe), {
+      ...{ out: folder, from, availableMemory, shouldStop },
+      onUpdate,
+    });
+    const [row] = rows;
+    if (row === undefined) return { what: "failed", reason: "the run gave no result" };
+    writeKept(join(folder, "cell.json"), key, cellNumbers(folder, recipe, row, session.attacked));
+    return { what: "done" };
+  } catch (error) {
+    if (isStop(error)) throw error;
+    return { what: "failed", reason: reasonOf(error) };
+  }
+}
+
+/** Masks of cells that differ in nothing but the choice that repeats. */
+function distancesBetween(grid: Grid, done: readonly CellData[], out: string): GridData["distances"] {
+  const rest = ({ at }: CellData) => JSON.stringify({ ...at, [grid.repeat]: "" });
+  const pairs = done.flatMap((a, i) => done.slice(i + 1).flatMap((b) => (rest(a) === rest(b) ? [{ a, b }] : [])));
+  return pairs.map(({ a, b }) => {
+    const [ours, theirs] = [a, b].map(({ name }) => loadMasks(join(out, name, "masks.safetensors"))) as [Masks, Masks];
+    const { perKept } = maskDistance(ours, theirs);
+    disposeParams(ours, theirs);
+    return { a: a.name, b: b.name, perKept };
+  });
+}
+type Masks = ReturnType<typeof loadMasks>;
+
+function madeBy(out: string, done: readonly CellData[]): GridData["made"] {
+  const manifest = done[0] && findManifest(join(out, done[0].name));
+  if (manifest === undefined) return null;
+  const { cpu, cores } = manifest.machine;
+  return { ...manifest.versions, cpu, cores: String(cores) };
+}
+
+/** What lies in a grid's folder, cells that are not there included; `failures` are reasons by cell. */
+export function readGridFolder(
+  grid: Grid,
+  out: string,
+  { dense, failures }: { readonly dense: DenseData | undefined; readonly failures: ReadonlyMap<string, string> },
+): GridData {
+  const cells = grid.cells.map(({ name, at, recipe }): CellData => {
+    const scratch = recipe.stages.pretrain === undefined;
+    const result = readKept<CellNumbers>(
+      join(out, name, "cell.json"),
+      cellKey(recipe, scratch ? undefined : dense?.sha256),
+    );
+    if (result !== undefined) return { name, at, scratch, status: "done", result };
+    const reason = failures.get(name);
+    return reason === undefined
+      ? { name, at, scratch, status: "missing" }
+      : { name, at, scratch, status: "failed", reason };
+  });
+  const done = cells.filter(({ status }) => status === "done");
+  const distances = distancesBetween(grid, done, out);
+  const { name, title, repeat } = grid;
+  return { format: 1, name, title, repeat, dense: dense ?? null, cells, distances, made: madeBy(out, done) };
+}
+
+/** What is known of a grid without running anything: failures as the last run told them. */
+export function gridSoFar(grid: Grid, out: string): GridData {
+  const file = join(out, "dense", "model.safetensors");
+  const key = existsSync(file) ? cellKey(grid.dense, sha256(readFileSync(file))) : "";
+  const dense = readKept<DenseData>(join(out, "dense", "cell.json"), key);
+  const path = join(out, "grid.json");
+  const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as GridData).cells : [];
+  const failures = new Map<string, string>();
+  for (const { name, reason } of before) if (reason !== undefined) failures.set(name, reason);
+  return readGridFolder(grid, out, { dense, failures });
+}
+
+async function runCells(session: Session, dense: DenseData | string, failures: Map<string, string>, save: () => void) {
+  const { grid, options } = session;
+  const { cells } = grid;
+  const time = gridTimeLeft(cells);
+  for (const [i, cell] of cells.entries()) {
+    const tell = (told: Pick<CellTold, "what"> & { readonly reason?: string }) =>
+      options.onCell?.({ cell, number: i + 1, of: cells.length, left: time.left(), ...told });
+    time.begin(cell.name);
+    tell({ what: "begin" });
+    const onUpdate = (update: RunUpdate) => {
+      options.onUpdate?.(update);
+      if (update.kind !== "event" || update.event.type !== "epoch") return;
+      time.epoch(cell.recipe, update.event.stage, update.event.epoch);
+      tell({ what: "epoch" });
+    };
+    const ended = await runCell(cell, dense, {
+      ...session,
+      options: { ...options, onUpdate },
+      attacked: {
+        ...session.attacked,
+        onProgress: (progress, attack) => onUpdate({ kind: "evaluation", run: cell.name, attack, ...progress }),
+      },
+    });
+    time.end(cell.name, ended.what === "done");
+    if (ended.what === "failed") failures.set(cell.name, ended.reason);
+    else failures.delete(cell.name);
+    save();
+    tell(ended);
+  }
+}
+
+/**
+ * Runs every cell that has no numbers yet, and writes `grid.json` after each. A cell that fails is told and tried again by
+ * the next call. Throws StoppedError when it was asked to stop, with the state saved.
+ */
+export async function runGrid(grid: Grid, options: GridOptions): Promise<GridData> {
+  const { out, shouldStop, onUpdate } = options;
+  makeFolder(out);
+  using _lock = lockFolder(out);
+  const { test: split } = await buildData(grid.dense, (text) => onUpdate?.({ kind: "message", text }));
+  const attacked: AttackedOptions = { split, seed: grid.dense.seed, shouldStop };
+  const session: Session = { grid, options, attacked };
+  let dense: DenseData | string;
+  try {
+    dense = await denseOf(session);
+  } catch (error) {
+    // What was asked for wrongly would be wrong for every cell.
+    if (isStop(error) || error instanceof UsageError || error instanceof DataError) throw error;
+    dense = reasonOf(error);
+    onUpdate?.({ kind: "warning", text: `dense: ${dense}` });
+  }
+  const failures = new Map<string, string>();
+  const found = () => readGridFolder(grid, out, { dense: typeof dense === "string" ? undefined : dense, failures });
+  const save = () => writeFileAtomic(join(out, "grid.json"), `${JSON.stringify(found())}\n`);
+  save();
+  await runCells(session, dense, failures, save);
+  return found();
+}

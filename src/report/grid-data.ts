@@ -1,0 +1,58 @@
+/** What became of a grid of recipes, as plain data: `grid.json` of its folder. */
+export interface GridData {
+  readonly format: 1;
+  readonly name: string;
+  readonly title: string;
+  /** The choice whose cells repeat one another. */
+  readonly repeat: string;
+  /** What all cells with a pretraining began with; null until it has been measured. */
+  readonly dense: DenseData | null;
+  /** In the grid's order, those that have not been run included. */
+  readonly cells: readonly CellData[];
+  /** Between the masks of cells that repeat one another: Hamming distance / 2k, in [0,1]. */
+  readonly distances: readonly { readonly a: string; readonly b: string; readonly perKept: number }[];
+  /** Versions and machine of a cell, as its run folder has them; null until there is one. */
+  readonly made: Readonly<Record<string, string>> | null;
+}
+
+export interface DenseData {
+  /** SHA-256 of the file; names the content, wherever it came from. */
+  readonly sha256: string;
+  readonly accuracy: AccuracyData;
+}
+
+/** One network on test images; a character an image, in their order, `1` for right. */
+export interface AccuracyData {
+  readonly attack: string;
+  readonly eps: string;
+  readonly clean: string;
+  readonly robust: string;
+}
+
+export interface CellData {
+  readonly name: string;
+  /** Label of each choice. */
+  readonly at: Readonly<Record<string, string>>;
+  /** Searches in random weights: has no pretraining behind it. */
+  readonly scratch: boolean;
+  readonly status: "done" | "failed" | "missing";
+  /** Of a failed cell. */
+  readonly reason?: string;
+  readonly result?: CellNumbers;
+}
+
+export interface CellNumbers {
+  /** Measured share of zero weights. */
+  readonly sparsity: number;
+  /** The masked network before finetuning. */
+  readonly before: AccuracyData;
+  readonly after: AccuracyData;
+  /** Forward and backward passes of each stage. */
+  readonly passes: Readonly<Record<string, number>>;
+  /** Seconds of each stage. */
+  readonly seconds: Readonly<Record<string, number>>;
+  /** Of the mask to that of the epoch before (the first: to the start), by search epoch: Hamming distance / 2k. */
+  readonly maskDistances: readonly number[];
+  /** Share of the kept weights that the perturbation swaps out, in the last search epoch; null without a perturbation. */
+  readonly swapFraction: number | null;
+}

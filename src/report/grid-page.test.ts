@@ -1,0 +1,114 @@
+import { describe, expect, test } from "vitest";
+import type { AccuracyData, CellData, GridData } from "./grid-data.js";
+import { gridMarkdown, gridSummary } from "./grid-page.js";
+import { pairsOf } from "./grid-pairs.js";
+
+const N = 200;
+/** The first `robust` images withstand, the first `clean` are right. */
+const accuracy = (robust: number, clean = 150): AccuracyData => {
+  const hits = (n: number) => "1".repeat(n) + "0".repeat(N - n);
+  return { attack: "pgd-20", eps: "8/255", clean: hits(clean), robust: hits(robust) };
+};
+
+function cell(method: string, gradient: string, seed: number, before: number, after: number): CellData {
+  const result = {
+    sparsity: 0.95,
+    before: accuracy(before),
+    after: accuracy(after),
+    passes: { search: 942, finetune: 628 },
+    seconds: { search: 60, finetune: 30 },
+    maskDistances: method === "magnitude" ? [] : [0.04, 0.01],
+    swapFraction: gradient === "s2ap" ? 0.0123 : null,
+  };
+  const at = { method, gradient, seed: String(seed) };
+  return { name: Object.values(at).join("-"), at, scratch: method === "rst", status: "done", result };
+}
+
+const without = ({ name, at, scratch }: CellData, status: "missing" | "failed"): CellData => ({
+  ...{ name, at, scratch, status },
+  ...(status === "failed" && { reason: "not enough memory\nby far" }),
+});
+
+const grid = (cells: readonly CellData[]): GridData => ({
+  ...{ format: 1, name: "g", title: "A grid", repeat: "seed", cells, made: { s2ap: "0.1.0", cpu: "one" } },
+  dense: { sha256: "abc", accuracy: accuracy(100) },
+  distances: [{ a: "hydra-plain-1", b: "hydra-plain-2", perKept: 0.125 }],
+});
+
+const all = [
+  cell("hydra", "plain", 1, 80, 90),
+  cell("hydra", "plain", 2, 82, 91),
+  cell("hydra", "s2ap", 1, 81, 92),
+  cell("hydra", "s2ap", 2, 80, 90),
+  cell("rst", "plain", 1, 20, 30),
+  cell("rst", "plain", 2, 22, 92),
+];
+
+describe("the page of a grid", () => {
+  const page = gridMarkdown(grid(all), { command: "s2ap grid g.yaml" });
+  const row = (start: RegExp) => page.split("\n").filter((line) => start.test(line));
+
+  test("has every cell's accuracies with Wilson intervals", () => {
+    const [numbers, cost] = row(/^\| hydra +\| plain +\| 1 /);
+    // 90 of 200: (0.45 + 0.0096) / 1.0192 -+ 0.0683
+    expect(numbers?.replace(/ +/g, " ")).toBe(
+      "| hydra | plain | 1 | 95.00 | 75.0 (68.6 to 80.5) | 40.0 (33.5 to 46.9) | 75.0 (68.6 to 80.5) | 45.0 (38.3 to 51.9) |",
+    );
+    expect(cost?.replace(/ +/g, " ")).toBe("| hydra | plain | 1 | 942 | 628 | 1.5 | 4.0, 1.0 | 12.5 | – |");
+    expect(row(/^\| dense /)[0]).toMatch(/50\.0 \(43\.1 to 56\.9\) \|$/);
+    expect(row(/^\| hydra +\| s2ap +\| 2 /)[1]).toMatch(/1\.23 \|$/);
+  });
+
+  test("calls distinguishable only what is clear in every repetition and in one direction", () => {
+    expect(page).toMatch(/- Before it, distinguishable: hydra plain is above rst plain by 30\.0 and 30\.0 points\./);
+    // After finetuning one seed of rst is level with hydra.
+    expect(page).toMatch(
+      /- After finetuning, not distinguishable: rst plain less hydra plain: −30\.0 and 0\.5 points, clear in some repetitions and not in all\./,
+    );
+    expect(page).toMatch(
+      /- After finetuning, not distinguishable: hydra s2ap less hydra plain|hydra plain: 1\.0 and −0\.5 points/,
+    );
+  });
+
+  test("says what chance alone does, and of random weights what the numbers say", () => {
+    expect(page).toMatch(/Cells that differ in seed alone lie up to 31\.0 points apart after finetuning/);
+    expect(page).toMatch(/before finetuning: 10\.0 to 11\.0 % against 40\.0 to 41\.0 %, all below/);
+    expect(page).toMatch(/after it: 15\.0 to 46\.0 % against 45\.0 to 46\.0 %, not all below/);
+  });
+
+  test("is written for a grid that has just begun", () => {
+    const cells = all.map((one) => without(one, "missing"));
+    const begun = gridMarkdown({ ...grid(cells), dense: null, made: null, distances: [] }, { command: "c" });
+    expect(begun).toMatch(/0 of 6 cells are done; missing: hydra-plain-1, /);
+    expect(begun).not.toMatch(/distinguishable|NaN|Infinity|undefined/);
+    expect(begun.match(/\| missing \|| missing \|/g)).toHaveLength(12);
+  });
+
+  test("shows missing and failed cells as such", () => {
+    const cells = [without(all[0] as CellData, "failed"), ...all.slice(1, 5), without(all[5] as CellData, "missing")];
+    expect(gridSummary(grid(cells))).toBe(
+      "4 of 6 cells are done; missing: rst-plain-2; failed: hydra-plain-1 (not enough memory)",
+    );
+    const text = gridMarkdown(grid(cells), { command: "c" });
+    expect(text).toMatch(/\| hydra +\| plain +\| 1 +\| +failed \| +– \|/);
+    expect(text).toMatch(/one repetition only, the other is missing|No two finished cells|not distinguishable/);
+    expect(text).not.toMatch(/NaN|Infinity|undefined/);
+  });
+});
+
+test("pairs differ in one choice, and count images by which of the two withstands", () => {
+  const pairs = pairsOf(grid(all));
+  expect(pairs.map(({ axis, a, b }) => `${axis}: ${a.name} ${b.name}`)).toEqual([
+    "method: hydra-plain-1 rst-plain-1",
+    "method: hydra-plain-2 rst-plain-2",
+    "gradient: hydra-plain-1 hydra-s2ap-1",
+    "gradient: hydra-plain-2 hydra-s2ap-2",
+    "seed: hydra-plain-1 hydra-plain-2",
+    "seed: hydra-s2ap-1 hydra-s2ap-2",
+    "seed: rst-plain-1 rst-plain-2",
+  ]);
+  expect(pairs[0]?.after).toMatchObject({ difference: -0.3, onlyA: 60, onlyB: 0 });
+  expect(pairs[0]?.after.p).toBeLessThan(1e-12);
+  // Two images on one side, none on the other: 2 / 2^2
+  expect(pairs[2]?.after).toEqual({ difference: 0.01, onlyA: 0, onlyB: 2, p: 0.5 });
+});

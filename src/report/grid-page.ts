@@ -1,0 +1,180 @@
+// The page of a grid: its numbers, cell by cell, and what they show; a cell that is missing or failed is named as such.
+import { wilson } from "../util/index.js";
+import { type Block, figures, type ReportDocument, type Section, type Table, words } from "./blocks.js";
+import { count, decimal, listing, missing, percent, percentInterval, significant } from "./format.js";
+import type { AccuracyData, CellData, GridData } from "./grid-data.js";
+import { isDone, type Pair, type PairTest, pairsOf, share, successes, threshold } from "./grid-pairs.js";
+import { noise, resolution, scratchText, verdicts } from "./grid-sentences.js";
+import { markdown } from "./markdown.js";
+
+const withInterval = (hits: string) =>
+  `${percent(share(hits))} (${percentInterval(wilson(successes(hits), hits.length))})`;
+
+const accuracies = (of: AccuracyData) => [withInterval(of.clean), withInterval(of.robust)];
+
+function accuracyTable({ cells, dense }: GridData, axes: readonly string[]): Table {
+  const row = ({ at, status, result }: CellData): string[] => {
+    const labels = axes.map((axis) => at[axis] ?? missing);
+    if (status !== "done" || result === undefined) return [...labels, status, missing, missing, missing, missing];
+    const { sparsity, before, after } = result;
+    return [...labels, percent(sparsity, 2), ...accuracies(before), ...accuracies(after)];
+  };
+  const own = dense === null ? [] : accuracies(dense.accuracy);
+  const first = ["dense", ...axes.slice(1).map(() => missing), "0", missing, missing, ...own];
+  return {
+    caption: "Accuracy on test images, % (95 % Wilson interval)",
+    columns: [
+      ...axes.map(words),
+      figures("Sparsity, %"),
+      figures("Clean, before finetuning"),
+      figures("Robust, before"),
+      figures("Clean, after"),
+      figures("Robust, after"),
+    ],
+    rows: [...(dense === null ? [] : [first]), ...cells.map(row)],
+  };
+}
+
+function costTable({ cells, distances }: GridData, axes: readonly string[]): Table {
+  const between = (name: string) => distances.filter(({ a, b }) => a === name || b === name);
+  const row = ({ name, at, status, result }: CellData): string[] => {
+    const labels = axes.map((axis) => at[axis] ?? missing);
+    if (status !== "done" || result === undefined) return [...labels, status, ...Array<string>(5).fill(missing)];
+    const { passes, seconds, maskDistances, swapFraction } = result;
+    const minutes = Object.values(seconds).reduce((a, b) => a + b, 0) / 60;
+    const others = between(name).map(({ perKept }) => percent(perKept));
+    return [
+      ...labels,
+      count(passes.search ?? 0),
+      count(passes.finetune ?? 0),
+      decimal(minutes, 1),
+      maskDistances.length === 0 ? missing : maskDistances.map((distance) => percent(distance)).join(", "),
+      others.length === 0 ? missing : others.join(", "),
+      percent(swapFraction, 2),
+    ];
+  };
+  return {
+    caption: "Cost and stability",
+    columns: [
+      ...axes.map(words),
+      figures("Passes, search"),
+      figures("Passes, finetuning"),
+      figures("Minutes"),
+      figures("Mask replaced, % of kept, by epoch"),
+      figures("Mask against the other repetition, % of kept"),
+      figures("Swapped by the perturbation, % of kept"),
+    ],
+    rows: cells.map(row),
+  };
+}
+
+const probability = (p: number) => (p < 0.0001 ? "< 0.0001" : decimal(p, 4));
+
+function pairTable(pairs: readonly Pair[], axis: string): Table {
+  const numbers = ({ difference, onlyA, onlyB, p }: PairTest) => [
+    decimal(100 * difference, 1),
+    `${onlyA} / ${onlyB}`,
+    probability(p),
+  ];
+  return {
+    caption: `Cells that differ in ${axis}: robust accuracy of B less that of A, in points`,
+    columns: [
+      ...["A", "B"].map(words),
+      ...["Before", "Only A / only B, images", "p", "After", "Only A / only B, images", "p"].map(figures),
+    ],
+    rows: pairs.map(({ a, b, before, after }) => [a.name, b.name, ...numbers(before), ...numbers(after)]),
+  };
+}
+
+/** `13 of 14 cells are done; missing: a; failed: b (why).` */
+export function gridSummary({ cells }: GridData): string {
+  const of = (status: CellData["status"]) => cells.filter((cell) => cell.status === status);
+  const failed = of("failed").map(({ name, reason }) => `${name} (${reason?.split("\n")[0]})`);
+  const absent = of("missing").map(({ name }) => name);
+  return [
+    `${of("done").length} of ${cells.length} cells are done`,
+    ...(absent.length > 0 ? [`missing: ${listing(absent)}`] : []),
+    ...(failed.length > 0 ? [`failed: ${listing(failed)}`] : []),
+  ].join("; ");
+}
+
+const paragraph = (text: string): Block[] => (text === "" ? [] : [{ kind: "text", text }]);
+
+function comparison(grid: GridData, pairs: readonly Pair[], axes: readonly string[]): Section {
+  const limit = significant(threshold(pairs), 2);
+  const how =
+    "Cells are compared on the same images, attacked with the same noise, by McNemar's test. With " +
+    `${2 * pairs.length} comparisons on this page, a difference counts as distinguishable where p < ${limit} (5 % shared out ` +
+    `among all) in every ${grid.repeat} and in the same direction. Differences are given ${grid.repeat} by ${grid.repeat}.`;
+  const blocks: Block[] = [...paragraph(how), ...paragraph(noise(pairs, grid.repeat)), ...paragraph(resolution(pairs))];
+  for (const axis of axes.filter((name) => name !== grid.repeat)) {
+    const items = verdicts(pairs, axis, grid);
+    blocks.push({ kind: "heading", text: `By ${axis}` });
+    if (items.length === 0) blocks.push(...paragraph("No two finished cells differ in this alone."));
+    else blocks.push({ kind: "list", items });
+  }
+  blocks.push(...paragraph(scratchText(grid)));
+  return { id: "comparison", title: "What is distinguishable, and what is not", blocks };
+}
+
+function limits(grid: GridData): Section {
+  const repeats = new Set(grid.cells.map(({ at }) => at[grid.repeat])).size;
+  const items = [
+    `${repeats} repetitions differ in the search and finetuning only: there is one dense network, and another could order the methods otherwise.`,
+    "PGD is an upper bound of robust accuracy, and a loose one. AutoAttack would lower every number.",
+    "The training is short, the network narrow. Published orders of methods come from 20 search and 100 finetuning epochs.",
+  ];
+  return { id: "limits", title: "What this cannot show", blocks: [{ kind: "list", items }] };
+}
+
+function sources({ dense, made }: GridData): Section {
+  const items = [
+    ...(dense === null ? [] : [`Dense network: SHA-256 ${dense.sha256}`]),
+    ...(made === null ? [] : [listing(Object.entries(made).map(([name, value]) => `${name} ${value}`))]),
+  ];
+  return { id: "sources", title: "Where the numbers come from", blocks: [{ kind: "list", items }] };
+}
+
+function gridDocument(grid: GridData, command: string): ReportDocument {
+  const axes = Object.keys(grid.cells[0]?.at ?? {});
+  const pairs = pairsOf(grid);
+  const measured = grid.dense?.accuracy ?? grid.cells.find(isDone)?.result.after;
+  const how = measured
+    ? `${measured.attack} at eps ${measured.eps} on ${count(measured.robust.length)} test images, clean accuracy on the same. `
+    : "";
+  const incomplete = grid.cells.every(isDone) ? [] : [`${gridSummary(grid)}.`];
+  const numbers: Section = {
+    id: "numbers",
+    title: "Numbers",
+    blocks: [
+      { kind: "table", table: accuracyTable(grid, axes) },
+      { kind: "table", table: costTable(grid, axes) },
+      ...paragraph(
+        "Mask replaced: Hamming distance / 2k to the mask of the epoch before (of the first epoch: to the start); 0 is the same mask, " +
+          "100 one that shares no weight. Two masks drawn at random would be as far apart as the share of weights removed. " +
+          "Passes are forward and backward, of batches.",
+      ),
+    ],
+  };
+  const tables = axes.map((axis): Block => {
+    const own = pairs.filter((pair) => pair.axis === axis);
+    return { kind: "table", table: pairTable(own, axis) };
+  });
+  return {
+    title: grid.title,
+    lead: `${how}Every number of this page is written by: ${command}. It goes on where it was stopped.`,
+    notices: incomplete,
+    sections: [
+      numbers,
+      ...(pairs.length === 0 ? [] : [comparison(grid, pairs, axes)]),
+      limits(grid),
+      ...(pairs.length === 0 ? [] : [{ id: "pairs", title: "Every comparison", blocks: tables }]),
+      sources(grid),
+    ],
+  };
+}
+
+/** The grid as GitHub-flavoured Markdown; `command` is the one that makes it. */
+export function gridMarkdown(grid: GridData, { command }: { readonly command: string }): string {
+  return markdown(gridDocument(grid, command));
+}
