@@ -28,8 +28,17 @@ export interface Dataset {
 export interface Batch {
   readonly x: Tensor;
   readonly y: Tensor;
+  /** Of mixed images: the share of each class, float32 [B,K]; y is then the class of the larger share. */
+  readonly targets?: Tensor | undefined;
   /** B. */
   readonly size: number;
+}
+
+/** Images of another set, of the same shape and classes. */
+export interface Extra {
+  readonly dataset: Dataset;
+  /** Share of each batch in (0,1), rounded to whole images, at least one of each kind. */
+  readonly ratio: number;
 }
 
 /** Which images of a data set, and how they are batched. */
@@ -41,11 +50,18 @@ export interface Split {
   readonly batchSize: number;
   /** Whether `batch` crops and flips. */
   readonly augment: boolean;
-  /** Batches an epoch; the last one may be short. */
+  /** Side in pixels of the square that `batch` cuts out of each image; default none. */
+  readonly cutout?: number | undefined;
+  /** Alpha of the Beta distribution by which `batch` mixes pairs of images and labels; default none. */
+  readonly mixup?: number | undefined;
+  /** Further images that each batch has a share of; default none. */
+  readonly extra?: Extra | undefined;
+  /** Batches an epoch; the last one may be short, unless there are extra images. */
   readonly steps: number;
   /**
-   * Batch `index` of an epoch in training order: a permutation keyed by (rng, epoch), then a random crop and flip keyed by
-   * (rng, epoch, image). The same arguments give the same bits, in any order of calls.
+   * Batch `index` of an epoch in training order: a permutation keyed by (rng, epoch), then a random crop and flip, and a square
+   * cut out, keyed by (rng, epoch, image), then mixing keyed by (rng, epoch, index). The same arguments give the same bits,
+   * in any order of calls.
    */
   batch(epoch: number, index: number, rng: Rng): Batch;
   /** Images `start` to `start + count` (cut at the end) of the split, neither shuffled nor augmented. */

@@ -2,13 +2,22 @@ import { z } from "zod";
 import { ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { expected, type Rng, rng, UsageError } from "../util/index.js";
 import { augmentation, cropAndFlip } from "./augment.js";
-import type { Batch, Dataset, Split, Splits } from "./dataset.js";
+import { cutOut } from "./cutout.js";
+import type { Batch, Dataset, Extra, Split, Splits } from "./dataset.js";
+import { mix } from "./mixup.js";
+import { endless, shuffled } from "./order.js";
 
 export interface SplitOptions {
   /** Images a batch. Default 128. */
   readonly batchSize?: number;
   /** Whether `batch` zero-pads by 4, crops at random and mirrors half of the images. Default false. */
   readonly augment?: boolean;
+  /** Side in pixels of the square that `batch` cuts out of each image. Default none. */
+  readonly cutout?: number | undefined;
+  /** Alpha of the Beta distribution by which `batch` mixes images and labels in pairs. Default none. */
+  readonly mixup?: number | undefined;
+  /** Further images that each batch has a share of. Default none. */
+  readonly extra?: Extra | undefined;
 }
 
 function whole(where: string, name: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): number {
@@ -34,33 +43,79 @@ function toChannelsLast(x: Tensor): Tensor {
   return ops.contiguous(x, { memoryFormat: "channels_last" });
 }
 
+/** Which images of one set a batch has, and what keys their augmentation. */
+interface Part {
+  readonly dataset: Dataset;
+  readonly images: Int32Array;
+  readonly round: number;
+  readonly keyed: Rng;
+}
+
+/** The images of a part, augmented. */
+function gatherPart({ dataset, images, round, keyed }: Part, { augment = false, cutout }: SplitOptions): Batch {
+  const batch = gather(dataset, images, augment ? augmentation(images, round, keyed) : undefined);
+  if (cutout !== undefined) scope(() => cutOut(batch.x, images, cutout, round, keyed));
+  return batch;
+}
+
+/** Several parts as one batch. */
+function joined(parts: readonly Batch[]): Batch {
+  const [first] = parts;
+  if (parts.length === 1 && first) return first;
+  return scope(() => ({
+    x: toChannelsLast(ops.cat(parts.map(({ x }) => x))),
+    y: ops.cat(parts.map(({ y }) => y)),
+    size: parts.reduce((sum, { size }) => sum + size, 0),
+  }));
+}
+
+/** How many images of a batch are extra ones. */
+function extraCount(batchSize: number, extra: Extra | undefined): number {
+  if (extra === undefined) return 0;
+  whole("split", "batchSize with extra images", batchSize, 2);
+  return Math.min(batchSize - 1, Math.max(1, Math.round(extra.ratio * batchSize)));
+}
+
 /** Batches of the images at `indices` of a data set. */
 export function split(dataset: Dataset, indices: Int32Array, options: SplitOptions = {}): Split {
-  const { augment = false } = options;
+  const { augment = false, cutout, mixup, extra } = options;
   const batchSize = whole("split", "batchSize", options.batchSize ?? 128, 1);
   const steps = Math.ceil(indices.length / batchSize);
-  let order: { readonly key: bigint; readonly epoch: number; readonly images: Int32Array } | undefined;
-  const orderOf = (epoch: number, keyed: Rng): Int32Array => {
-    if (order?.key !== keyed.key || order.epoch !== epoch) {
-      const images = keyed
-        .at("order", epoch)
-        .permutation(indices.length)
-        .map((at) => indices[at] as number);
-      order = { key: keyed.key, epoch, images };
+  const fromExtra = extraCount(batchSize, extra);
+  const epochOrder = shuffled(indices.length);
+  const [own, others] = [endless(indices.length), endless(extra?.dataset.length ?? 0)];
+  const imagesAt = (positions: Int32Array) => positions.map((at) => indices[at] as number);
+
+  /** The images of a batch. With extra ones both kinds are endless, so that an epoch has as many steps as without. */
+  function partsOf(epoch: number, index: number, keyed: Rng): Part[] {
+    if (extra === undefined) {
+      const order = epochOrder(keyed.at("order", epoch)).slice(index * batchSize, (index + 1) * batchSize);
+      return [{ dataset, images: imagesAt(order), round: epoch, keyed }];
     }
-    return order.images;
-  };
+    const round = epoch * steps + index;
+    const [key, extraKey] = [keyed.at("with extra"), keyed.at("extra")];
+    return [
+      { dataset, images: imagesAt(own(round, batchSize - fromExtra, key)), round, keyed: key },
+      { dataset: extra.dataset, images: others(round, fromExtra, extraKey), round, keyed: extraKey },
+    ];
+  }
+
   return {
     dataset,
     indices,
     length: indices.length,
     batchSize,
     augment,
+    cutout,
+    mixup,
+    extra,
     steps,
     batch(epoch, index, keyed) {
       whole("split.batch", "index", index, 0, steps - 1);
-      const images = orderOf(epoch, keyed).slice(index * batchSize, (index + 1) * batchSize);
-      return gather(dataset, images, augment ? augmentation(images, epoch, keyed) : undefined);
+      return scope(() => {
+        const batch = joined(partsOf(epoch, index, keyed).map((part) => gatherPart(part, options)));
+        return mixup === undefined ? batch : mix(batch, dataset.numClasses, mixup, keyed.at("mixup", epoch, index));
+      });
     },
     ordered(start, count) {
       whole("split.ordered", "start", start, 0, indices.length - 1);
@@ -79,6 +134,16 @@ export const splitsFields = {
     .describe("zero-pad by 4, crop at random and mirror half of the training images; default true"),
   selection: z.int().min(0).default(1000).describe("training images held out to choose checkpoints; default 1000"),
   examples: z.int().min(1).optional().describe("training images to use, besides those held out; default all"),
+  cutout: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("side in pixels of a square of zeros somewhere in each training image; default none"),
+  mixup: z
+    .number()
+    .gt(0)
+    .optional()
+    .describe("alpha of the Beta distribution by which training images and labels are mixed in pairs; default none"),
 };
 
 const splitsSchema = z.object(splitsFields);
@@ -95,13 +160,13 @@ export function checkSplits(where: string, total: number, options: SplitsOptions
  * not on the seed of a run: runs that differ in seed choose checkpoints on the same images, and a smaller `examples` is a subset.
  */
 export function splits(where: string, data: { train: Dataset; test: Dataset }, options: SplitsOptions): Splits {
-  const { batchSize, augment, selection } = options;
+  const { batchSize, augment, selection, cutout, mixup } = options;
   const total = data.train.length;
   checkSplits(where, total, options);
   const order = rng(0, "held-out images").permutation(total);
   const used = order.slice(selection, selection + (options.examples ?? total));
   return {
-    train: split(data.train, used.sort(), { batchSize, augment }),
+    train: split(data.train, used.sort(), { batchSize, augment, cutout, mixup }),
     selection: split(data.train, order.slice(0, selection).sort(), { batchSize }),
     test: split(
       data.test,

@@ -38,6 +38,7 @@ export function freeAt(threat: Threat, options: z.input<typeof freeAtOptions> = 
   return {
     name: "free-at",
     threat,
+    softLabels: true,
     singleStep: true,
     replay: {
       count: parsed.replays,

@@ -6,6 +6,7 @@ import { noGrad, ops, type Tensor } from "../torch/index.js";
 /** One batch with its adversarial examples. */
 export interface CraftedBatch {
   readonly x: Tensor;
+  /** Labels [N]; of mixed images the share of each class, [N,K], for losses that take those (`softLabels`). */
   readonly y: Tensor;
   readonly xAdv: Tensor;
 }
@@ -44,6 +45,8 @@ export interface RobustLoss {
   readonly singleStep?: boolean;
   /** Batch norm while examples are crafted; default `eval`. In `train` every pass of the attack moves the statistics. */
   readonly attackMode?: AttackMode;
+  /** Whether `evaluate` takes the share of each class [N,K] in place of labels [N]; default false. */
+  readonly softLabels?: boolean;
   /** Of a loss that makes several steps on each batch. */
   readonly replay?: Replay;
   /** Adversarial examples, with batch norm as `attackMode` says. */
@@ -82,7 +85,7 @@ export function extraForward(forward: TrainingForward, x: Tensor): void {
   noGrad(() => forward(x));
 }
 
-/** Mean cross-entropy of logits [N,K] against y [N], whose labels may be smoothed: (1 - s) one-hot + s / K. */
+/** Mean cross-entropy of logits [N,K] against y, labels [N] or shares [N,K], which labels may be smoothed: (1 - s) one-hot + s / K. */
 export function meanCrossEntropy(logits: Tensor, y: Tensor, smoothing = 0): Tensor {
   return ops.crossEntropyLoss(logits, y, { labelSmoothing: smoothing });
 }

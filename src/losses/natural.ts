@@ -13,6 +13,7 @@ export function natural(threat: Threat, options: z.input<typeof naturalOptions> 
   return {
     name: "natural",
     threat,
+    softLabels: true,
     craft: (_victim, x) => ops.detach(x),
     evaluate(forward, { x, y }) {
       const robustLogits = forward(x);

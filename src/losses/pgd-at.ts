@@ -18,6 +18,7 @@ export function pgdAt(attack: Attack, options: z.input<typeof pgdAtOptions> = {}
     name: "pgd-at",
     threat: attack.threat,
     attackMode: mode,
+    softLabels: true,
     singleStep: attack.name === "fgsm",
     craft: (victim, x, y, at) => attack.perturb(victim, x, y, at),
     evaluate(forward, { x, y, xAdv }) {

@@ -28,6 +28,7 @@ export function smoothing(threat: Threat, options: z.input<typeof smoothingOptio
   return {
     name: "smoothing",
     threat,
+    softLabels: true,
     craft: (_victim, x, _y, at) =>
       noGrad(() =>
         scope(() =>

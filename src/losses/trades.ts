@@ -30,6 +30,7 @@ export function trades(attack: Attack, options: z.input<typeof tradesOptions> = 
   return {
     name: "trades",
     threat: attack.threat,
+    softLabels: true,
     singleStep: crafter.name === "fgsm",
     craft(victim, x, y, at) {
       const [p, logP] = noGrad(() => {

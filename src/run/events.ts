@@ -87,13 +87,13 @@ export interface EpochDone {
   readonly maskDistance?: MaskDistance;
   /** Search only: fraction of the kept weights that the perturbation z swaps out. */
   readonly swapFraction?: number;
-  /** Search only: L(s + z) - L(s). */
+  /** L(s + z) - L(s) in a search; where training perturbs its weights, L(w + v) - L(w). */
   readonly sharpnessGap?: number;
   /** Search only: share of the squared score gradient that filters without a kept weight carry. */
   readonly deadFilterShare?: number;
-  /** Search only: forward passes of a step over those of the host alone, mean over the epoch's steps; 1 is `plain`. */
+  /** Forward passes of a step over those of the host alone, mean over the epoch's steps; 1 is `plain`. Not where training names no gradient. */
   readonly forwardCost?: number;
-  /** Search only: the same of backward passes. */
+  /** The same of backward passes. */
   readonly backwardCost?: number;
   /** Search only: what the gradient keeps from step to step: the radius that `gamma: auto` or `rho: auto` found. */
   readonly gradientState?: Readonly<Record<string, number>>;

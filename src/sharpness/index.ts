@@ -1,5 +1,5 @@
 export { awp } from "./awp.js";
-export type { Norm } from "./ball.js";
+export { adaptiveShift, globalShift, type Norm, shifted, steepestShift } from "./ball.js";
 export type {
   Evaluation,
   Objective,

@@ -15,14 +15,14 @@ interface Setting extends Pick<StageOptions, "train"> {
 /** dL/dw on one batch of the network with all of its weights; batch norm by the batch, running statistics unmoved. */
 function onBatch(model: Model, setting: Setting, of: DenseGradientOptions["loss"], index: number, rng: Rng): Tensor[] {
   const { train, loss, precision = "float32" } = setting;
-  const { x, y } = train.batch(0, index % train.steps, rng.at("data"));
+  const { x, y, targets = y } = train.batch(0, index % train.steps, rng.at("data"));
   const theta = asLeaves(model.params, new Set(model.prunable));
   const network = bindNetwork(model, { params: theta, buffers: model.buffers }, { precision });
   const forward = network.forward("batch");
-  const clean = () => meanCrossEntropy(forward(x), y);
+  const clean = () => meanCrossEntropy(forward(x), targets);
   const robust = () => {
     const xAdv = loss.craft(network.victim, x, y, { rng: rng.at("attack", index) });
-    return loss.evaluate(forward, { x, y, xAdv }).loss;
+    return loss.evaluate(forward, { x, y: targets, xAdv }).loss;
   };
   return grad(of === "robust" ? robust() : clean(), [...pick(theta, model.prunable).values()]);
 }

@@ -2,15 +2,18 @@ import type { Model } from "../models/index.js";
 import { disposeParams } from "../nn/index.js";
 import type { Masks, Method } from "../pruning/index.js";
 import { rng, UsageError } from "../util/index.js";
-import type { StageOptions } from "./options.js";
+import type { Distillation } from "./distill.js";
+import type { WeightStageOptions } from "./options.js";
 import { startOf } from "./start.js";
 import { trainWeights } from "./weights.js";
 
-export interface FinetuneOptions extends StageOptions {
+export interface FinetuneOptions extends WeightStageOptions {
   /** Which weights stay; the others are exact zeros in the result. */
   readonly masks: Masks;
   /** A method that draws weights (RST), to begin with new ones of its kind instead of the model's; default the model's. */
   readonly redraw?: Method | undefined;
+  /** A dense network that the loss also draws the pruned one towards; default none. */
+  readonly distill?: Distillation | undefined;
 }
 
 /** Trains what the masks kept; returns a new model. */

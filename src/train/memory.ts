@@ -7,8 +7,9 @@ import { channelsLast, type Params } from "../nn/index.js";
 import type { Stage } from "../run/index.js";
 import { liveBytes, ops, type Precision, peakBytes } from "../torch/index.js";
 import { UsageError } from "../util/index.js";
+import { type Distillation, distilled } from "./distill.js";
 import { asLeaves } from "./leaves.js";
-import type { StageOptions } from "./options.js";
+import { assertLabels, type WeightStageOptions } from "./options.js";
 
 export interface MemoryNeeds {
   readonly batchSize: number;
@@ -47,7 +48,8 @@ function forwardBytes(model: Model, size: number, loss: MemoryNeeds["loss"]): nu
     const x = channelsLast(ops.zeros([size, ...model.inputShape], { dtype }));
     const y = ops.zeros([size], { dtype: "int64" });
     const forward = bindNetwork(model, state).forward("batch");
-    if (loss) loss.evaluate(forward, { x, y, xAdv: x });
+    // Another tensor than x, as in training: a loss may use what it knows of x.
+    if (loss) loss.evaluate(forward, { x, y, xAdv: ops.detach(x) });
     else meanCrossEntropy(forward(x), y);
   });
 }
@@ -122,15 +124,35 @@ const WEIGHTS: Copies = { step: 5, checkpoint: 3 };
 const SCORES: Copies = { step: 13, checkpoint: 6 };
 const COPIES: Readonly<Record<Stage, Copies>> = { pretrain: WEIGHTS, search: SCORES, finetune: WEIGHTS };
 
-/** The check that a stage makes before it begins; `saves`: it writes checkpoints, default where it has a run. */
+/** Gradients at w, v, w + v and its masked copy. */
+const PERTURBED = 4;
+
+/** Options that pretraining and finetuning may have. */
+type AnyStageOptions = WeightStageOptions & { readonly distill?: Distillation | undefined };
+
+/** The loss with its teacher, whose logits are part of what runs. */
+function wholeLoss({ loss, distill }: AnyStageOptions): Pick<RobustLoss, "evaluate"> {
+  if (distill === undefined) return loss;
+  return { evaluate: (forward, batch) => distilled(loss, distill, batch).evaluate(forward, batch) };
+}
+
+function copiesOf(stage: Stage, { weightGradient, ema }: AnyStageOptions, saves: boolean): number {
+  const { step, checkpoint } = COPIES[stage];
+  const perturbed = weightGradient === undefined || weightGradient.name === "plain" ? 0 : PERTURBED;
+  const averages = ema === undefined ? 0 : 1;
+  return step + perturbed + averages + (saves ? checkpoint + averages : 0);
+}
+
+/** The checks that a stage makes before it begins: of its labels and its memory; `saves`: it writes checkpoints, default where it has a run. */
 export function assertFits(
   stage: Stage,
   model: Model,
-  options: StageOptions,
+  options: AnyStageOptions,
   { saves = options.run !== undefined }: { readonly saves?: boolean } = {},
 ): void {
-  const { train, precision, loss } = options;
-  const copies = COPIES[stage].step + (saves ? COPIES[stage].checkpoint : 0);
+  assertLabels(stage, options);
+  const { train, precision } = options;
+  const [loss, copies] = [wholeLoss(options), copiesOf(stage, options, saves)];
   const batchSize = Math.min(train.batchSize, train.length);
   checkMemory(stage, estimateMemory(model, { batchSize, precision, loss, copies }), options.availableMemory);
 }

@@ -51,7 +51,7 @@ function trainedGradients(pulled: Pulled, penalty: Params | undefined): [string,
 
 export function searchObjective(options: ObjectiveOptions): SearchObjective {
   const { model, state, method, loss, precision, passes, context } = options;
-  const { x, y } = context.batch;
+  const { x, y, targets = y } = context.batch;
   const affine = options.freezeBatchNorm || method.trainsBatchNorm === false ? [] : batchNormParams(state);
   const trained = [...model.prunable, ...affine];
   let crafted: Tensor | undefined;
@@ -77,9 +77,9 @@ export function searchObjective(options: ObjectiveOptions): SearchObjective {
     const network = bindNetwork(model, { params: theta, buffers: state.buffers }, { precision, passes });
     const first = crafted === undefined;
     const xAdv = examples(network, how.recraft ?? false);
-    const value = loss.evaluate(network.forward(statistics), { x, y, xAdv });
+    const value = loss.evaluate(network.forward(statistics), { x, y: targets, xAdv });
     if (first) robustAccuracy = shareCorrect(value.robustLogits, y);
-    const target = how.loss === "crossEntropy" ? meanCrossEntropy(value.robustLogits, y) : value.loss;
+    const target = how.loss === "crossEntropy" ? meanCrossEntropy(value.robustLogits, targets) : value.loss;
     passes.backward += 1;
     const leaves = [...pick(theta, trained).values()];
     const raw = gradientsOf(target, leaves, loss, { x, y, xAdv }, first ? context.memory : undefined);

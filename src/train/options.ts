@@ -4,8 +4,10 @@ import type { RobustLoss } from "../losses/index.js";
 import type { Optimizer } from "../optim/index.js";
 import type { EpochDone, Run, Stage } from "../run/index.js";
 import type { Precision } from "../torch/index.js";
-import { S2apError } from "../util/index.js";
+import { expected, S2apError, UsageError } from "../util/index.js";
+import type { EmaOptions } from "./ema.js";
 import type { OverfittingAlarm } from "./probe.js";
+import type { WeightGradient } from "./weight-gradient.js";
 
 /** What happened so far in the epoch at hand; sent after every step, never logged. */
 export interface StageProgress {
@@ -58,6 +60,14 @@ export interface StageOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
+/** What pretraining and finetuning have besides. */
+export interface WeightStageOptions extends StageOptions {
+  /** Which gradient the optimiser takes, such as that of `awpWeights()`; default that of the loss at the weights. */
+  readonly weightGradient?: WeightGradient | undefined;
+  /** Measure, choose by and pass on a moving average of the weights; default none. */
+  readonly ema?: EmaOptions | undefined;
+}
+
 /** A stage's log: one entry an epoch. */
 export type History = readonly Omit<EpochDone, "at">[];
 
@@ -66,6 +76,14 @@ export class StoppedError extends S2apError {
   constructor(stage: Stage | "evaluation") {
     super(`${stage}: stopped as asked; run the same command again to go on`, { code: "stopped" });
   }
+}
+
+/** Refuses a loss that cannot take the mixed labels of the training images. */
+export function assertLabels(stage: Stage, { train, loss }: Pick<StageOptions, "train" | "loss">): void {
+  if (train.mixup === undefined || loss.softLabels === true) return;
+  throw new UsageError(expected(stage, "a loss that takes mixed labels, as mixup makes them", loss.name), {
+    code: "usage/mixup",
+  });
 }
 
 export function selectionAttackOf(options: StageOptions): Attack {
