@@ -27,6 +27,7 @@ const failing =
 const commands = [
   "",
   "run",
+  "grid",
   "recipe",
   "recipe check",
   "recipe show",
