@@ -192,7 +192,7 @@ describe("commands", () => {
       ],
     });
     const { out, calls } = await run(
-      ["eval", "runs/a", "--attack", "pgd", "--attack", "fgsm", "--examples", "1000"],
+      ["eval", "runs/a", "--attack", "pgd", "--attack", "fgsm", "--examples", "1000", "--threads", "1"],
       answer,
     );
     expect(out.split("\n")).toEqual([

@@ -126,7 +126,7 @@ async function evalJob(cli: Cli, options: EvalOptions, { quiet, shards, ...how }
       });
     const undivided = async () => {
       const most = shards === undefined && options.shard === undefined ? affordable(how.threads) : 1;
-      const answer = (await ask({ ...options, divisible: most > 1 })) as EvalAnswer | Divisible;
+      const answer = (await ask({ ...options, ...(most > 1 && { divisible: true }) })) as EvalAnswer | Divisible;
       return answer.kind === "divisible" ? split(Math.min(most, answer.blocks)) : answer;
     };
     const answer = await (shards === undefined || shards === 1 ? undivided() : split(shards));
