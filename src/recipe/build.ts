@@ -7,6 +7,7 @@ import { type Optimizer, type OptimizerContext, optimizers, type Schedule, sched
 import { type Method, methods } from "../pruning/index.js";
 import { gradients, type ScoreGradient } from "../sharpness/index.js";
 import { hasBfloat16, type Precision } from "../torch/index.js";
+import { type WeightGradient, weightGradients } from "../train/index.js";
 import { type AnyEntry, parseOptions, type Registry } from "../util/index.js";
 import type { EvaluationRecipe, Named, Recipe, StageRecipe } from "./schema.js";
 
@@ -52,6 +53,10 @@ export function buildMethod(named: Named): Method {
 
 export function buildGradient(named: Named): ScoreGradient {
   return make(gradients as Registry<AnyEntry<object, ScoreGradient>>, named, {});
+}
+
+export function buildWeightGradient(named: Named): WeightGradient {
+  return make(weightGradients as Registry<AnyEntry<object, WeightGradient>>, named, {});
 }
 
 /** The attack of an evaluation; none for `clean`. Of a list of attacks, the first: what pictures are made with. */

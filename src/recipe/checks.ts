@@ -12,7 +12,7 @@ function inside(value: unknown, ...path: Path): unknown {
 }
 
 /** What a part of the recipe names, built; `undefined` when its options are wrong, which the schema has said already. */
-function build<T>(rows: Registries["methods" | "gradients"], part: unknown): T | undefined {
+function build<T>(rows: Registries["methods" | "gradients" | "weightGradients"], part: unknown): T | undefined {
   const { name, ...options } = (part ?? {}) as Record<string, unknown>;
   if (typeof name !== "string" || !rows.has(name)) return undefined;
   const row = rows.get(name) as AnyEntry<Readonly<Record<string, never>>, unknown>;
@@ -49,11 +49,29 @@ function redraw(stages: unknown, known: Registries): Problem[] {
   return [{ kind: "value", path: ["stages", "finetune", "weights"], phrase, got }];
 }
 
-/** What a search gradient has to say about the length of the search, e.g. that its warm-up covers all of it. */
-function gradientLength(search: unknown, whole: Node, known: Registries): RecipeProblem[] {
-  const epochs = inside(search, "epochs");
-  const part = inside(search, "gradient");
-  const gradient = build<{ warmup(epochs: number): number }>(known.gradients, part);
+/** Where a stage's gradient is named, and among which. */
+type GradientPlace = readonly [
+  stage: string,
+  key: "gradient" | "weightGradient",
+  rows: keyof Registries & `${string}radients`,
+];
+
+const GRADIENTS: readonly GradientPlace[] = [
+  ["pretrain", "weightGradient", "weightGradients"],
+  ["search", "gradient", "gradients"],
+  ["finetune", "weightGradient", "weightGradients"],
+];
+
+/** What a gradient has to say about the length of its stage, e.g. that its warm-up covers all of it. */
+function gradientLength(
+  [stage, key, rows]: GradientPlace,
+  stages: unknown,
+  whole: Node,
+  known: Registries,
+): RecipeProblem[] {
+  const epochs = inside(stages, stage, "epochs");
+  const part = inside(stages, stage, key);
+  const gradient = build<{ warmup(epochs: number): number }>(known[rows], part);
   if (gradient === undefined || typeof epochs !== "number" || epochs < 1) return [];
   try {
     gradient.warmup(epochs);
@@ -62,7 +80,7 @@ function gradientLength(search: unknown, whole: Node, known: Registries): Recipe
     if (!(error instanceof UsageError)) throw error;
     // The factory speaks of one of its options: point at that, or at the gradient when it is left to its default.
     const option = Object.keys(part as object).find((key) => new RegExp(`\\b${key}\\b`).test(error.message));
-    const path = ["stages", "search", "gradient", ...(option === undefined ? [] : [option])];
+    const path = ["stages", stage, key, ...(option === undefined ? [] : [option])];
     return [{ place: locate(whole, path).place, text: error.message.replace(/^[\w-]+: /, "") }];
   }
 }
@@ -72,5 +90,6 @@ export function crossChecks(whole: Node, value: unknown, known: Registries): Rec
   const stages = inside(value, "stages");
   const search = inside(stages, "search");
   const problems = [...searchEpochs(search, known), ...order(stages), ...redraw(stages, known)];
-  return [...problems.map((problem) => locateProblem(whole, problem)), ...gradientLength(search, whole, known)];
+  const lengths = GRADIENTS.flatMap((place) => gradientLength(place, stages, whole, known));
+  return [...problems.map((problem) => locateProblem(whole, problem)), ...lengths];
 }

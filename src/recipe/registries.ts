@@ -5,6 +5,7 @@ import { models } from "../models/index.js";
 import { optimizers, schedules } from "../optim/index.js";
 import { methods } from "../pruning/index.js";
 import { gradients } from "../sharpness/index.js";
+import { weightGradients } from "../train/index.js";
 import type { Registries } from "./schema.js";
 
 /** Everything that s2ap brings along, by name; a plugin adds to these. */
@@ -18,4 +19,5 @@ export const registries = {
   schedules,
   methods,
   gradients,
+  weightGradients,
 } satisfies Registries;

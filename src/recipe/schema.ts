@@ -1,6 +1,12 @@
 import { z } from "zod";
 import type { ThreatNorm } from "../attacks/index.js";
-import type { OverfittingAlarm } from "../train/index.js";
+import {
+  type Distillation,
+  distillOptions,
+  type EmaOptions,
+  emaOptions,
+  type OverfittingAlarm,
+} from "../train/index.js";
 import type { AnyEntry, Registry } from "../util/index.js";
 
 /** What the schema needs of a registry's row. */
@@ -24,6 +30,7 @@ export interface Registries {
   readonly schedules: Registry<Described>;
   readonly methods: Registry<AnyEntry<NoContext, { readonly searches: boolean }>>;
   readonly gradients: Registry<AnyEntry<NoContext, { warmup(epochs: number): number }>>;
+  readonly weightGradients: Registry<AnyEntry<NoContext, { warmup(epochs: number): number }>>;
 }
 
 /** A factory's name and its options, defaults filled in. */
@@ -43,9 +50,17 @@ export interface StageRecipe {
   readonly overfittingAlarm?: OverfittingAlarm;
 }
 
-export interface FinetuneRecipe extends StageRecipe {
+/** A stage that trains weights. */
+export interface WeightStageRecipe extends StageRecipe {
+  readonly weightGradient?: Named;
+  readonly ema?: EmaOptions;
+}
+
+export interface FinetuneRecipe extends WeightStageRecipe {
   /** What training begins with. */
   readonly weights: "inherit" | "redraw";
+  /** The pretrained network as a teacher. */
+  readonly distill?: Omit<Distillation, "teacher">;
 }
 
 export interface SearchRecipe extends StageRecipe {
@@ -75,7 +90,7 @@ export interface Recipe {
   readonly model: { readonly arch: string; readonly [option: string]: unknown };
   readonly threat: { readonly norm: ThreatNorm; readonly eps: string };
   readonly stages: {
-    readonly pretrain?: StageRecipe;
+    readonly pretrain?: WeightStageRecipe;
     readonly search?: SearchRecipe;
     readonly finetune?: FinetuneRecipe;
   };
@@ -134,6 +149,9 @@ function choices(known: Registries) {
   const attack = choice(known.attacks).describe("crafts the examples the loss is computed on");
   const schedule = scheduleChoice(known.schedules).describe("of the learning rate, over a stage; default constant");
   const gradient = choice(known.gradients).describe("how the search follows the scores; default plain");
+  const weightGradient = choice(known.weightGradients).describe(
+    "where training takes its gradient; default plain: at the weights",
+  );
   return {
     attack,
     schedule,
@@ -144,6 +162,7 @@ function choices(known: Registries) {
     threat: known.threat.describe("what the adversary may do"),
     method: choice(known.methods).describe("how scores make a mask"),
     gradient,
+    weightGradient,
     evaluation: evaluationItem(known.attacks),
   };
 }
@@ -175,8 +194,24 @@ const overfittingAlarm = z
     "when accuracy under PGD falls while that under FGSM rises: tell, end with an error, or do not look; default warn for losses of a single step, else off",
   );
 
+const choose = z
+  .enum(["best", "last"])
+  .default("best")
+  .describe("which epoch's network goes on: the most robust on the selection images (default), or the last");
+
+const weights = z
+  .enum(["inherit", "redraw"])
+  .default("inherit")
+  .describe("begin with the weights that were searched in (default), or, for methods that draw them, with new ones");
+
+const ema = emaOptions.optional().describe("measure and pass on a moving average of the weights; default none");
+
+const distill = distillOptions
+  .optional()
+  .describe("the pretrained network as a teacher, beside the loss; default none");
+
 function recipeSchema(offered: Choices) {
-  const { loss, optimizer, method, gradient, data, model, threat, evaluation } = offered;
+  const { loss, optimizer, method, gradient, weightGradient, data, model, threat, evaluation } = offered;
   const epochs = z.int().gte(1).describe("passes over the training images");
   const search = {
     epochs: z.int().gte(0).default(0).describe("passes over the training images; only methods without a search take 0"),
@@ -192,15 +227,8 @@ function recipeSchema(offered: Choices) {
       .default(0)
       .describe("batches that re-estimate running statistics at the final mask; default 0"),
   };
-  const choose = z
-    .enum(["best", "last"])
-    .default("best")
-    .describe("which epoch's network goes on: the most robust on the selection images (default), or the last");
-  const weights = z
-    .enum(["inherit", "redraw"])
-    .default("inherit")
-    .describe("begin with the weights that were searched in (default), or, for methods that draw them, with new ones");
   const stage = { choose, loss, optimizer, overfittingAlarm };
+  const weightStage = { ...stage, weightGradient: weightGradient.optional(), ema };
   return z.strictObject({
     name: z.string().min(1).describe("default: the file's name"),
     seed: z.int().gte(0).lte(Number.MAX_SAFE_INTEGER).default(1234).describe("default 1234"),
@@ -220,7 +248,7 @@ function recipeSchema(offered: Choices) {
     stages: z
       .strictObject({
         pretrain: z
-          .strictObject({ epochs, ...stage })
+          .strictObject({ epochs, ...weightStage })
           .optional()
           .describe("robust training of the dense network"),
         search: z
@@ -228,7 +256,7 @@ function recipeSchema(offered: Choices) {
           .optional()
           .describe("the search for a mask; weights are frozen"),
         finetune: z
-          .strictObject({ epochs, weights, ...stage })
+          .strictObject({ epochs, weights, distill, ...weightStage })
           .optional()
           .describe("training of the kept weights"),
       })

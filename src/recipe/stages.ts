@@ -17,11 +17,20 @@ import {
   type StageProgress,
   StoppedError,
   search,
+  type WeightStageOptions,
 } from "../train/index.js";
-import { DataError, rng, sha256, UsageError } from "../util/index.js";
-import { buildGradient, buildLoss, buildMethod, buildOptimizer, buildThreat, selectionAttack } from "./build.js";
+import { DataError, expected, rng, sha256, UsageError } from "../util/index.js";
+import {
+  buildGradient,
+  buildLoss,
+  buildMethod,
+  buildOptimizer,
+  buildThreat,
+  buildWeightGradient,
+  selectionAttack,
+} from "./build.js";
 import { loadModel } from "./model-file.js";
-import type { Recipe, StageRecipe } from "./schema.js";
+import type { FinetuneRecipe, Recipe, StageRecipe, WeightStageRecipe } from "./schema.js";
 
 export interface StagesContext {
   readonly recipe: Recipe;
@@ -75,11 +84,24 @@ function optionsOf(context: Setting & Partial<StagesContext>, stage: StageRecipe
   };
 }
 
-/** Asks of every stage whether it fits in memory; `model` is any network of the recipe's kind. */
+/** What pretraining and finetuning have besides. */
+function weightOptionsOf(context: Setting & Partial<StagesContext>, stage: WeightStageRecipe): WeightStageOptions {
+  const { weightGradient, ema } = stage;
+  return {
+    ...optionsOf(context, stage),
+    weightGradient: weightGradient && buildWeightGradient(weightGradient),
+    ema,
+  };
+}
+
+/** Asks of every stage whether it fits in memory and its loss its labels; `model` is any network of the recipe's kind. */
 export function assertAllFit(setting: Setting, model: Model): void {
   for (const stage of STAGES) {
     const found = setting.recipe.stages[stage];
-    if (found && found.epochs > 0) assertFits(stage, model, optionsOf(setting, found), { saves: true });
+    if (found === undefined || found.epochs === 0) continue;
+    const { distill } = stage === "finetune" ? (found as FinetuneRecipe) : {};
+    const options = { ...weightOptionsOf(setting, found), distill: distill && { ...distill, teacher: model } };
+    assertFits(stage, model, options, { saves: true });
   }
 }
 
@@ -127,17 +149,28 @@ function redrawBy({ stages: { search: searching, finetune: finetuning } }: Recip
   return finetuning?.weights === "redraw" && searching ? buildMethod(searching.method) : undefined;
 }
 
+/** A teacher is the network that was pruned: as pretrained here, or as given where it is then searched here. */
+function requireTeacher({ recipe, run, stages, given }: StagesContext): void {
+  if (recipe.stages.finetune?.distill === undefined || !stages.includes("finetune")) return;
+  const wanted = (stage: Stage) => recipe.stages[stage] !== undefined && (stages.includes(stage) || isDone(run, stage));
+  if (wanted("pretrain") || (given.includes("pretrain") && wanted("search"))) return;
+  throw new UsageError(expected("stages.finetune.distill", "a pretrained network to learn from", "none"), {
+    code: "usage/no-teacher",
+  });
+}
+
 /** Runs the stages that are asked for; a stage whose result lies in the folder is taken from there. */
 export async function runStages(context: StagesContext): Promise<StagesOutcome> {
   const { recipe, run, stages, initial } = context;
   requireEarlier(context);
+  requireTeacher(context);
   const { pretrain: first, search: second, finetune: third } = recipe.stages;
   let model = initial;
   let masks: Masks | undefined;
   let maskRobustAccuracy: number | null = null;
   let searchHistory: History = [];
   const wanted = (stage: Stage) => stages.includes(stage) || isDone(run, stage);
-  if (first && wanted("pretrain")) model = await pretrain(model, optionsOf(context, first));
+  if (first && wanted("pretrain")) model = await pretrain(model, weightOptionsOf(context, first));
   const dense = model;
   if (second && wanted("search")) {
     const options = optionsOf(context, second);
@@ -154,7 +187,12 @@ export async function runStages(context: StagesContext): Promise<StagesOutcome> 
   }
   if (third && wanted("finetune")) {
     masks ??= masksOfZeros(model);
-    model = await finetune(model, { ...optionsOf(context, third), masks, redraw: redrawBy(recipe) });
+    model = await finetune(model, {
+      ...weightOptionsOf(context, third),
+      masks,
+      redraw: redrawBy(recipe),
+      distill: third.distill && { ...third.distill, teacher: dense },
+    });
   } else if (masks) {
     const pruned = masks;
     model = withState(model, {

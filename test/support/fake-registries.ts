@@ -73,5 +73,12 @@ export function fakeRegistries(): Registries {
         create: (options, _context: Readonly<Record<string, never>>) => fakeS2ap(options),
       }),
     }),
+    weightGradients: registry("weight gradient", {
+      plain: entry({
+        summary: "a fake",
+        options: z.strictObject({}),
+        create: (_options, _context: Readonly<Record<string, never>>) => ({ warmup: () => 0 }),
+      }),
+    }),
   };
 }

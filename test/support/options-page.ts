@@ -7,6 +7,8 @@ interface Option {
   readonly description?: string;
   readonly default?: unknown;
   readonly enum?: readonly string[];
+  /** Of a record. */
+  readonly properties?: Readonly<Record<string, Option>>;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
@@ -27,6 +29,7 @@ export const kinds = {
   Losses: registries.losses,
   Methods: registries.methods,
   Gradients: registries.gradients,
+  "Weight gradients": registries.weightGradients,
   Optimizers: registries.optimizers,
   Schedules: registries.schedules,
 } as const;
@@ -44,6 +47,10 @@ const code = (value: unknown) => `\`${typeof value === "string" ? value : JSON.s
 function values(option: Option): string {
   if (option.anyOf) return option.anyOf.map(values).join(", ");
   if (option.const !== undefined) return code(option.const);
+  if (option.properties) {
+    const fields = Object.entries(option.properties).map(([name, field]) => `${code(name)} (${meaning(field)})`);
+    return `record of ${fields.join(", ")}`;
+  }
   if (option.enum) return option.enum.map(code).join(", ");
   const kinds = option.oneOf?.flatMap(({ properties }) => properties?.name?.const ?? []) ?? [];
   if (kinds.length > 0) return `record whose \`name\` is ${kinds.map(code).join(", ")}`;

@@ -11,7 +11,10 @@ export function listCommand(cli: Cli) {
     "s2ap list losses --json",
     "s2ap list models --plugin ./my-model.js",
   ])
-    .argument("[kind]", "models, data, attacks, losses, methods, gradients, optimizers or schedules; default all")
+    .argument(
+      "[kind]",
+      "models, data, attacks, losses, methods, gradients, weightGradients, optimizers or schedules; default all",
+    )
     .option("--options", "also show the options of each")
     .action(async (kind, options) => {
       const listed = (await cli.work("list", { kind }, { plugins: options.plugin ?? [] })) as Listed[];

@@ -9,6 +9,7 @@ const KINDS = {
   losses: registries.losses,
   methods: registries.methods,
   gradients: registries.gradients,
+  weightGradients: registries.weightGradients,
   optimizers: registries.optimizers,
   schedules: registries.schedules,
 } as const;
