@@ -55,6 +55,20 @@ test.each([2, 3])("%i processes", async (shards) => {
   expect(parts(record)).toEqual(Array.from({ length: shards }, (_, i) => `shard-${i}`));
 });
 
+test("without being asked, as many processes as there are threads", async () => {
+  const record = join(folder, "unasked");
+  await expectWhole(record, ["--threads", "2"]);
+  expect(parts(record)).toEqual(["shard-0", "shard-1"]);
+});
+
+test("one process for one block, and where all of them have to know what is decided", async () => {
+  const [block, question] = [join(folder, "block"), join(folder, "question")];
+  expect((await runEval([...argv, "--out", block, "--threads", "2", "--examples", "128"])).status).toBe(0);
+  const until = ["--until", "robust < 0.99"];
+  expect((await runEval([...argv, "--out", question, "--threads", "2", ...until])).answer.verdict.answer).toBe(true);
+  expect([parts(block), parts(question)]).toEqual([["shard-0"], ["shard-0"]]);
+});
+
 // A unit of work belongs to no process: whoever comes next takes what is not done.
 test.each([
   ["one of two, by three", ["2/2"], ["--shards", "3"]],
