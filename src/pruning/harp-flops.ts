@@ -4,9 +4,8 @@
 // A layer reads the share r of its inputs that its own mask keeps, and has to write what its most demanding reader keeps.
 // The reference takes the rate of the next layer by name in place of the readers', which is wrong around shortcuts, and
 // P without rounding, e.g. 16.5 x 16.5 pixels of 32 x 32 at a stride of 2.
-import type { Model } from "../models/index.js";
+import { layerRuns, type Model } from "../models/index.js";
 import { type LayerRun, param } from "../nn/index.js";
-import { noGrad, ops, scope } from "../torch/index.js";
 import { expected, UsageError } from "../util/index.js";
 import type { Usage } from "./harp-granularity.js";
 import { roundHalfEven } from "./rates.js";
@@ -28,21 +27,6 @@ export interface LayerCost {
   readonly first: boolean;
 }
 
-function runsOf(model: Model): Map<string, LayerRun> {
-  const runs = new Map<string, LayerRun>();
-  const observe = (run: LayerRun) => runs.set(run.name, run);
-  noGrad(() =>
-    scope(() => {
-      const { params, buffers } = model;
-      const { dtype } = param(params, model.prunable[0] as string);
-      model.forward({ params, buffers, observe }, ops.zeros([1, ...model.inputShape], { dtype }), {
-        batchNorm: "running",
-      });
-    }),
-  );
-  return runs;
-}
-
 function unrounded({ input, stride, padding }: LayerRun, kernel: readonly number[]): number {
   const side = (axis: number) => ((input[axis + 2] as number) - (kernel[axis] as number) + 2 * padding) / stride + 1;
   return side(0) * side(1);
@@ -54,7 +38,7 @@ export function layerCosts(model: Model): LayerCost[] {
   if (streams === undefined) {
     throw new UsageError(expected("harp", "a network that tells which layers share channels", model.spec.arch));
   }
-  const runs = runsOf(model);
+  const runs = layerRuns(model);
   return model.prunable.map((name) => {
     const layer = name.replace(/\.weight$/, "");
     const run = runs.get(layer);

@@ -6,12 +6,14 @@ import {
   buildAttacks,
   type EvaluateOptions,
   evaluate,
+  evaluationMode,
   type Measured,
   preset,
   type Robustness,
   timeLeft,
 } from "../evaluation/index.js";
 import type { Model } from "../models/index.js";
+import { scope } from "../torch/index.js";
 import { buildEvaluation } from "./build.js";
 import type { EvaluationRecipe } from "./schema.js";
 
@@ -70,16 +72,19 @@ export function measure(
   const attacks = buildAttacks(preset(name).lists[threat().norm], threat());
   const left = timeLeft();
   const { record, onWarning } = options;
-  const found = attackList(model, split, {
-    ...{ threat: threat(), attacks, preset: name, examples: asked.examples, seed: asked.seed },
-    ...{ batchSize: asked.batchSize, shouldStop: asked.shouldStop, sparsity: asked.sparsity, onWarning },
-    ...(record !== undefined && { record: { folder: record } }),
-    onCheck: ({ severity, message }) => severity === "warning" && onWarning?.(message),
-    onProgress: ({ done, within, of, standing, bound, interval }) =>
-      asked.onProgress?.({
-        ...{ done: done + within, of, robust: standing },
-        bound: { accuracy: bound, interval, secondsLeft: left(done + within, of) },
-      }),
-  });
+  const found = scope(() =>
+    attackList(model, split, {
+      ...evaluationMode(model),
+      ...{ threat: threat(), attacks, preset: name, examples: asked.examples, seed: asked.seed },
+      ...{ batchSize: asked.batchSize, shouldStop: asked.shouldStop, sparsity: asked.sparsity, onWarning },
+      ...(record !== undefined && { record: { folder: record } }),
+      onCheck: ({ severity, message }) => severity === "warning" && onWarning?.(message),
+      onProgress: ({ done, within, of, standing, bound, interval }) =>
+        asked.onProgress?.({
+          ...{ done: done + within, of, robust: standing },
+          bound: { accuracy: bound, interval, secondsLeft: left(done + within, of) },
+        }),
+    }),
+  );
   return asMeasured(name, found);
 }
