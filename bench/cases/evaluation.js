@@ -2,24 +2,11 @@
 // against our faithful mode (the network as it is, all images to the end), on the whole of aa-standard. The ResNet18 is trained for it on
 // generated images, or is the model.safetensors that S2AP_BENCH_RUN names, on CIFAR-10; the others are described networks.
 
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { hasBfloat16 } from "../contender.js";
+import { folders } from "../networks.js";
 
 const precision = hasBfloat16() ? "bfloat16" : "float32";
 const run = process.env.S2AP_BENCH_RUN;
-const local = (path) => fileURLToPath(new URL(path, import.meta.url));
-
-/** Folders of described networks: the committed one, and the reference folders beside the checkout. */
-function folders() {
-  const beside = local("../../../shared/oracles");
-  const found = existsSync(beside) ? readdirSync(beside).map((name) => ({ name, path: join(beside, name) })) : [];
-  const files = ["arch.json", "weights.safetensors", "inputs.safetensors", "summary.json"];
-  return [{ name: "network", path: local("../../test/golden/data/network") }, ...found].filter(({ path }) =>
-    files.every((file) => existsSync(join(path, file))),
-  );
-}
 
 export default [
   evaluation("resnet18-16", { ...(run && { run }), images: 256 }, precision === "bfloat16" ? 2.0 : 1.3),

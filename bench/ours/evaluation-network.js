@@ -2,7 +2,7 @@
 // weights.safetensors, inputs.safetensors, and the radius of its claim in summary.json), a run of CIFAR-10, or a ResNet18 of
 // width 16 that is trained here.
 
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { linf, pgd } from "../../dist/attacks/index.js";
@@ -12,14 +12,11 @@ import { resnet18 } from "../../dist/models/index.js";
 import { oneCycle, sgd } from "../../dist/optim/index.js";
 import { saveModel } from "../../dist/recipe/model-file.js";
 import { pretrain } from "../../dist/train/index.js";
+import { evaluationArguments } from "../networks.js";
 
 export async function evaluated({ folder, run }) {
   if (run) return [run, "--data", "cifar10", "--norm", "linf", "--eps", "8/255"];
-  if (!folder) return trained();
-  const file = (name) => join(folder, name);
-  const { eps } = JSON.parse(readFileSync(file("summary.json"), "utf8"));
-  const network = ["--arch", file("arch.json"), "--weights", file("weights.safetensors")];
-  return [...network, "--images", file("inputs.safetensors"), "--norm", "linf", "--eps", String(eps.Linf)];
+  return folder ? evaluationArguments(folder) : trained();
 }
 
 /** A minute of adversarial training on generated images, the same bits each time; the radius breaks most of them. */
