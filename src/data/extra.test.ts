@@ -85,6 +85,43 @@ function zip(files: Readonly<Record<string, Buffer>>, deflated = false, lies: Li
   return Buffer.concat([...parts, list, end]);
 }
 
+const FULL = 0xffffffff;
+
+/** The same archive as zip64, whose 32-bit sizes and offsets all say: look elsewhere. */
+function zip64(files: Readonly<Record<string, Buffer>>): Buffer {
+  const plain = zip(files);
+  const end = plain.subarray(plain.length - 22);
+  const [count, begin] = [end.readUInt16LE(10), end.readUInt32LE(16)];
+  const list: Buffer[] = [];
+  for (let at = begin, i = 0; i < count; i++) {
+    const nameLength = plain.readUInt16LE(at + 28);
+    const entry = Buffer.from(plain.subarray(at, at + 46 + nameLength));
+    const extra = Buffer.alloc(28);
+    extra.writeUInt16LE(1, 0);
+    extra.writeUInt16LE(24, 2);
+    for (const [k, field] of [24, 20, 42].entries()) {
+      extra.writeBigUInt64LE(BigInt(entry.readUInt32LE(field)), 4 + 8 * k);
+      entry.writeUInt32LE(FULL, field);
+    }
+    entry.writeUInt16LE(extra.length, 30);
+    list.push(entry, extra);
+    at += 46 + nameLength;
+  }
+  const central = Buffer.concat(list);
+  const record = Buffer.alloc(56);
+  record.write("PK\x06\x06");
+  record.writeBigUInt64LE(BigInt(count), 32);
+  record.writeBigUInt64LE(BigInt(central.length), 40);
+  record.writeBigUInt64LE(BigInt(begin), 48);
+  const locator = Buffer.alloc(20);
+  locator.write("PK\x06\x07");
+  locator.writeBigUInt64LE(BigInt(begin + central.length), 8);
+  const last = Buffer.from(end);
+  last.writeUInt32LE(FULL, 12);
+  last.writeUInt32LE(FULL, 16);
+  return Buffer.concat([plain.subarray(0, begin), central, record, locator, last]);
+}
+
 const PIXELS = Uint8Array.from({ length: 3 * 192 }, (_, i) => (i * 11) % 256);
 const image = npy("|u1", [3, 8, 8, 3], PIXELS);
 const label = npy("<i4", [3], new Uint8Array(Int32Array.of(2, 0, 3).buffer));
@@ -120,6 +157,18 @@ describe("a file of NumPy's", () => {
       free(extra);
     },
   );
+});
+
+test("a zip64 archive, as files above 4 GB are, reads the same", async () => {
+  const [wide, plain] = [
+    await load(zip64({ "image.npy": image, "label.npy": label })),
+    await load(zip({ "image.npy": image, "label.npy": label })),
+  ];
+  expect(wide.images.toArray()).toEqual(plain.images.toArray());
+  expect(wide.labels.toNumbers()).toEqual([2, 0, 3]);
+  expect(wide.source.sha256).toBe(plain.source.sha256);
+  free(wide);
+  free(plain);
 });
 
 describe("what is refused", () => {
@@ -193,10 +242,11 @@ describe("what is refused", () => {
       zip({ "image.npy": image, "label.npy": label }),
       zip({ "image.npy": image, "label.npy": label }, true),
     ];
+    sound.push(zip64({ "image.npy": image, "label.npy": label }));
     sound.push(...["extra-stored.npz", "extra-deflated.npz"].map((name) => readFileSync(golden(name))));
     const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 });
     await fc.assert(
-      fc.asyncProperty(fc.nat(3), damage, fc.option(fc.nat()), async (which, changes, cut) => {
+      fc.asyncProperty(fc.nat(4), damage, fc.option(fc.nat()), async (which, changes, cut) => {
         const bytes = Buffer.from(sound[which] as Buffer);
         for (const [at, value] of changes) bytes[at % bytes.length] = value;
         const some = cut === null ? bytes : bytes.subarray(0, cut % bytes.length);
@@ -236,7 +286,7 @@ describe("what is refused", () => {
 describe("mixing", () => {
   test("each batch has its share, in a seeded order that uses every image equally often", async () => {
     const extra = await load(zip({ "image.npy": image, "label.npy": label }));
-    const { train } = withExtra(like, extra, 0.7);
+    const { train } = withExtra(like, extra);
     expect(train.steps).toBe(like.train.steps);
     const seen = new Map<string, number>();
     const keyOf = (pixels: readonly number[]) => pixels.map((v) => Math.round(255 * v)).join();
@@ -264,7 +314,7 @@ describe("mixing", () => {
 
   test("the same key gives the same bits in any order of calls, another one others; augmentation goes along", async () => {
     const extra = await load(zip({ "image.npy": image, "label.npy": label }));
-    const { train: plain } = withExtra(like, extra, 0.5);
+    const { train: plain } = withExtra(like, extra, { ratio: 0.5 });
     const train = split(plain.dataset, plain.indices, { ...plain, augment: true, cutout: 3, mixup: 0.8 });
     const bits = (epoch: number, index: number, seed: number) =>
       scope(() => {
@@ -290,6 +340,12 @@ describe("mixing", () => {
     expect(train.dataset.source.sha256).not.toBe(last.dataset.source.sha256);
     expect(told.at(-1)).toContain("6 of the 8 images of each batch; 2 batches an epoch");
     for (const data of [train.extra?.dataset, train.dataset, last.dataset]) if (data) free(data);
+  });
+
+  test("a share must leave both kinds", async () => {
+    const extra = await load(zip({ "image.npy": image, "label.npy": label }));
+    expect(() => withExtra(like, extra, { ratio: 1 })).toThrow("extra: expected ratio in (0, 1), got 1");
+    free(extra);
   });
 
   test("one image a batch cannot be shared", async () => {

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
-import { expected, sha256, UsageError } from "../util/index.js";
+import { expected, parseOptions, sha256, UsageError } from "../util/index.js";
 import type { Dataset, Splits } from "./dataset.js";
 import type { OnProgress } from "./fetch.js";
 import { split } from "./loader.js";
@@ -16,6 +16,7 @@ export const extraOptions = z.strictObject({
   ratio: z.number().gt(0).lt(1).default(0.7).describe("share of each batch that is from there; default 0.7"),
 });
 export type ExtraOptions = z.output<typeof extraOptions>;
+const shareOptions = extraOptions.pick({ ratio: true });
 
 /** Takes an array's bytes as they come, `at` counted from the first value. */
 type Sink = (piece: Buffer, at: number) => void;
@@ -144,7 +145,8 @@ export async function extraImages(path: string, like: Dataset, onProgress?: OnPr
 }
 
 /** The same splits with a share of extra images in each training batch; selection and test stay as they are. */
-export function withExtra(splits: Splits, extra: Dataset, ratio: number): Splits {
+export function withExtra(splits: Splits, extra: Dataset, options: z.input<typeof shareOptions> = {}): Splits {
+  const { ratio } = parseOptions("extra", shareOptions, options);
   const { train } = splits;
   const { images } = train.dataset;
   if (images.dtype !== extra.images.dtype) {
@@ -170,7 +172,7 @@ export async function mixedSplits(
 ): Promise<Splits> {
   if (options === undefined) return splits;
   const extra = await extraImages(options.path, splits.train.dataset, onProgress);
-  const mixed = withExtra(splits, extra, options.ratio);
+  const mixed = withExtra(splits, extra, { ratio: options.ratio });
   const { batchSize, steps } = mixed.train;
   const few = Math.min(batchSize - 1, Math.max(1, Math.round(options.ratio * batchSize)));
   onProgress?.(`extra: ${few} of the ${batchSize} images of each batch; ${steps} batches an epoch, as without`);

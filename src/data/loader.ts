@@ -80,6 +80,8 @@ function extraCount(batchSize: number, extra: Extra | undefined): number {
 export function split(dataset: Dataset, indices: Int32Array, options: SplitOptions = {}): Split {
   const { augment = false, cutout, mixup, extra } = options;
   const batchSize = whole("split", "batchSize", options.batchSize ?? 128, 1);
+  if (cutout !== undefined) whole("split", "cutout", cutout, 1);
+  if (mixup !== undefined && !(mixup > 0)) throw new UsageError(expected("split", "mixup above 0", mixup));
   const steps = Math.ceil(indices.length / batchSize);
   const fromExtra = extraCount(batchSize, extra);
   const epochOrder = shuffled(indices.length);

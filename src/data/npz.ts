@@ -27,6 +27,7 @@ const CENTRAL = 0x02014b50;
 const LOCAL = 0x04034b50;
 const LONGEST_COMMENT = 0xffff;
 const MOST_ENTRIES = 1000;
+const LONGEST_LIST = 1 << 20;
 /** Deflate's best: 258 bytes of output from two bits. */
 const MOST_EXPANSION = 1032;
 const FULL32 = 0xffffffff;
@@ -123,6 +124,7 @@ export async function zipEntries(path: string): Promise<Map<string, ZipEntry>> {
     const { size: length } = await file.stat();
     const { entries, size, at } = await directoryOf(file, path, length);
     if (entries > MOST_ENTRIES) throw bad(path, `at most ${MOST_ENTRIES} files`, entries);
+    if (size > LONGEST_LIST) throw bad(path, `a list of files of at most ${LONGEST_LIST} bytes`, size);
     const list = await readAt(file, path, within(path, at, size, length), size);
     const found = new Map<string, ZipEntry>();
     for (let i = 0, from = 0; i < entries; i++) {

@@ -100,6 +100,10 @@ describe("moving average", () => {
     expect(averaged).not.toEqual(plain);
   });
 
+  test("refuses a decay that never forgets", async () => {
+    await expect(pretrained({ ema: { decay: 1 } })).rejects.toThrow("ema: expected decay in [0, 1), got 1");
+  });
+
   test("of pruned weights is zero", async () => {
     const trained = await finetune(model, { ...shared, masks, ema: { decay: 0.9 } });
     for (const [name, mask] of masks) {

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bits, freeModel, tinyData, tinyNet } from "../../test/support/tiny.js";
 import { linf, pgd } from "../attacks/index.js";
-import { pgdAt, type RobustLoss, trades } from "../losses/index.js";
+import { freeAt, pgdAt, type RobustLoss, trades } from "../losses/index.js";
 import { bindNetwork, withState } from "../models/index.js";
 import { cloneParams, disposeParams, type Params } from "../nn/index.js";
 import { sgd } from "../optim/index.js";
@@ -187,6 +187,11 @@ describe("radius 0 gives plain's bits", () => {
     expect(await pruned({ ...many, weightGradient })).toEqual(await pruned(many));
     expect(await dense({ ...many, weightGradient })).toEqual(await dense(many));
   });
+});
+
+test("with a loss that replays its batches, the noise follows the first of the two passes", async () => {
+  const many = { train: data.train, epochs: 1, loss: freeAt(threat, { replays: 2 }) };
+  expect(await dense({ ...many, weightGradient: awpWeights({ gamma: 0 }) })).toEqual(await dense(many));
 });
 
 test("warm-up epochs train plainly, and may not be all", async () => {

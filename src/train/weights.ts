@@ -4,8 +4,9 @@ import { cloneParams, countPasses, mapParams, type Params, type Passes } from ".
 import { applyMasks, type Masks } from "../pruning/index.js";
 import type { EpochDone, Stage } from "../run/index.js";
 import { noGrad, ops, present, scope, type Tensor } from "../torch/index.js";
+import { parseOptions } from "../util/index.js";
 import { type Distillation, distilled } from "./distill.js";
-import { follow } from "./ema.js";
+import { emaOptions, follow } from "./ema.js";
 import { assertFinite } from "./finite.js";
 import { asLeaves, shareCorrect } from "./leaves.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
@@ -151,6 +152,7 @@ export async function trainWeights(model: Model, options: TrainWeightsOptions): 
   const { run, stage, masks } = options;
   const found = run && loadResult(run, stage);
   if (found) return withState(model, found);
+  if (options.ema) parseOptions("ema", emaOptions, options.ema);
   options.weightGradient?.warmup(options.epochs);
   assertFits(stage, model, options);
   const trainee = traineeOf(model, options);
