@@ -35,5 +35,5 @@ async function trained() {
   });
   const path = join(mkdtempSync(join(tmpdir(), "s2ap-bench-")), "model.safetensors");
   saveModel(path, model);
-  return [path, "--data", JSON.stringify({ name: "synthetic", ...data }), "--norm", "linf", "--eps", "16/255"];
+  return [path, "--data", JSON.stringify({ name: "synthetic", ...data }), "--norm", "linf", "--eps", "20/255"];
 }
