@@ -13,6 +13,7 @@ import { rewind, type StageProgress, StoppedError } from "../train/index.js";
 import { DataError, expected, makeFolder, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData, buildEvaluation, buildModel, buildThreat, choosePrecision } from "./build.js";
 import { claimedSparsity } from "./claim.js";
+import { completed } from "./completed.js";
 import { measure } from "./measure.js";
 import { loadModel, saveMasks, saveModel } from "./model-file.js";
 import { type Row, rowOf } from "./row.js";
@@ -175,6 +176,7 @@ async function runSingle(single: Single, shared: Shared): Promise<Finished> {
     seed: recipe.seed,
     name,
     recipe: single.from === undefined ? recipe : { ...recipe, from: single.from },
+    complete: completed,
     versions,
     threads: threads(),
     data: { ...data },

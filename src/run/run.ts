@@ -13,6 +13,11 @@ export interface RunOptions {
   readonly name?: string;
   /** The resolved recipe, plain JSON; default: none. */
   readonly recipe?: unknown;
+  /**
+   * Fills in what a recipe of an earlier version leaves to defaults, so that options which are new since do not make it
+   * another one; default: recipes are compared as they are.
+   */
+  readonly complete?: (recipe: unknown) => unknown;
   /** Versions worth recording besides those of s2ap and Node; default: none. */
   readonly versions?: Readonly<Record<string, string>>;
   /** Threads of libtorch, on which last bits depend; default: not recorded. */
@@ -57,10 +62,20 @@ export interface Run extends Disposable, AsyncDisposable {
 const MOST_SHOWN = 12;
 
 /** A half-finished run goes on with the recipe it began with: another one would give numbers that no recipe explains. */
-function refuseOtherRecipe(folder: string, found: Manifest, wanted: Manifest): void {
+function refuseOtherRecipe(
+  folder: string,
+  found: Manifest,
+  wanted: Manifest,
+  complete: (recipe: unknown) => unknown = (recipe) => recipe,
+): void {
   if (found.recipeHash === wanted.recipeHash && found.seed === wanted.seed) return;
-  const before = { recipe: found.recipe, seed: found.seed };
-  const all = differences(before, { recipe: wanted.recipe, seed: wanted.seed });
+  const between = (of: (recipe: unknown) => unknown) =>
+    differences({ recipe: of(found.recipe), seed: found.seed }, { recipe: of(wanted.recipe), seed: wanted.seed });
+  const real = between(complete);
+  if (real.length === 0) return;
+  // As they are written, where that names the same places.
+  const written = between((recipe) => recipe).filter(({ path }) => real.some((d) => d.path === path));
+  const all = written.length === real.length ? written : real;
   // The seed of a recipe is part of it: once is enough.
   const paths = all.map((d) => ({ ...d, path: d.path.replace(/^recipe\.?/, "") || "recipe" }));
   const unique = paths.filter((d, i) => paths.findIndex((other) => other.path === d.path) === i);
@@ -108,7 +123,7 @@ interface Settled {
 function settleManifest(folder: string, options: RunOptions): Settled {
   const wanted = newManifest(folder, options);
   const found = findManifest(folder);
-  if (found !== undefined) refuseOtherRecipe(folder, found, wanted);
+  if (found !== undefined) refuseOtherRecipe(folder, found, wanted, options.complete);
   const manifest: Manifest = found === undefined ? wanted : { ...found, status: "running" };
   makeFolder(join(folder, "checkpoints"));
   for (const each of [folder, join(folder, "checkpoints")]) removeHalfWritten(each);
