@@ -33,8 +33,14 @@ const operation = z.discriminatedUnion("op", [
   }),
   z.strictObject({ op: z.literal("batchnorm2d"), name, channels: count, eps: z.number().gt(0).default(1e-5) }),
   z.strictObject({ op: z.literal("relu") }),
-  z.strictObject({ op: z.literal("maxpool2d"), kernel: count, stride: count }),
+  z.strictObject({
+    op: z.literal("maxpool2d"),
+    kernel: count,
+    stride: count,
+    padding: z.int().min(0).default(0),
+  }),
   z.strictObject({ op: z.literal("avgpool_global") }),
+  z.strictObject({ op: z.literal("avgpool_to"), size: count }),
   z.strictObject({ op: z.literal("flatten") }),
   z.strictObject({ op: z.literal("linear"), name, in: count, out: count, bias: z.boolean().default(true) }),
   z.strictObject({ op: z.literal("store"), id: z.string() }),
@@ -51,7 +57,8 @@ export const descriptionSchema = z.strictObject({
   ops: z.array(operation).min(1),
 });
 
-type Run = (state: ModelState, x: Tensor, mode: BatchNormMode, stored: Map<string, Tensor>) => Tensor;
+/** One operation on a current tensor; `stored` holds what `store` has put aside in this pass. */
+export type Run = (state: ModelState, x: Tensor, mode: BatchNormMode, stored: Map<string, Tensor>) => Tensor;
 
 type FloatType = "float32" | "float64";
 
@@ -69,7 +76,8 @@ function normalise(mean: readonly number[], std: readonly number[], dtype: Float
 const isFresh = (step: Operation | undefined) =>
   step?.op === "conv2d" || step?.op === "batchnorm2d" || step?.op === "linear";
 
-function compile(step: Operation, previous: Operation | undefined, dtype: FloatType): Run {
+/** What an operation does; `previous` is the one before it, whose result it may overwrite where nothing else reads it. */
+export function compile(step: Operation, previous: Operation | undefined, dtype: FloatType): Run {
   const fresh = isFresh(previous);
   switch (step.op) {
     case "normalize":
@@ -81,9 +89,12 @@ function compile(step: Operation, previous: Operation | undefined, dtype: FloatT
     case "relu":
       return fresh || previous?.op === "add" ? (_state, x) => ops.relu_(x) : (_state, x) => ops.relu(x);
     case "maxpool2d":
-      return (_state, x) => ops.maxPool2d(x, step.kernel, { stride: [step.stride, step.stride] });
+      return (_state, x) =>
+        ops.maxPool2d(x, step.kernel, { stride: [step.stride, step.stride], padding: step.padding });
     case "avgpool_global":
       return (state, x) => ops.meanDim(widen(state, x), [2, 3]);
+    case "avgpool_to":
+      return (state, x) => ops.adaptiveAvgPool2d(widen(state, x), [step.size, step.size]);
     case "flatten":
       return (_state, x) => ops.flatten(x, { startDim: 1 });
     case "linear":

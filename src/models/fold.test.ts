@@ -1,24 +1,11 @@
 import { expect, test } from "vitest";
+import { exercised } from "../../test/support/exercised.js";
 import { type ModelState, mapParams } from "../nn/index.js";
-import { enableGrad, grad, manualSeed, noGrad, ops, present, scope, type Tensor } from "../torch/index.js";
-import { rng } from "../util/index.js";
+import { enableGrad, grad, noGrad, ops, present, scope, type Tensor } from "../torch/index.js";
 import { describedModel } from "./described.js";
 import { folded } from "./fold.js";
 import { type Model, withState } from "./model.js";
 import { resnet18 } from "./resnet.js";
-
-/** In float64, with batch norms that do something: statistics, gains and shifts are random. */
-function exercised(model: Model): Model {
-  manualSeed(rng(7, "fold"));
-  const double = (values: ModelState["params"]) =>
-    mapParams(values, (value) => ops.asType(value, { dtype: "float64" }));
-  const [params, buffers] = [double(model.params), double(model.buffers)];
-  for (const [name, value] of [...params, ...buffers]) {
-    if (/running_mean$|\.bias$/.test(name)) ops.normal_(value);
-    else if (/running_var$/.test(name) || value.shape.length === 1) ops.uniform_(value, { low: 0.5, to: 2 });
-  }
-  return withState(model, { params, buffers });
-}
 
 const images = (model: Model, count = 3) => ops.uniform_(ops.empty([count, ...model.inputShape], { dtype: "float64" }));
 

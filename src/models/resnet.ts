@@ -1,137 +1,128 @@
-// Deep residual networks for 32 x 32 images (He, Zhang, Ren, Sun, CVPR 2016, arXiv 1512.03385), with the names and
-// PyTorch's default initialisation that HYDRA and HARP use: 3 x 3 stem, four stages, batch norm behind every convolution.
+// Deep residual networks (He, Zhang, Ren, Sun, CVPR 2016, arXiv 1512.03385), batch norm behind every convolution:
+//   basic block   relu(conv 3x3(stride) - conv 3x3 + shortcut)
+//   bottleneck    relu(conv 1x1 - conv 3x3(stride) - conv 1x1 to 4 times the width + shortcut)
+// For 32 x 32 images with a 3 x 3 stem, the names and PyTorch's default initialisation that HYDRA and HARP use; for
+// ImageNet with a 7 x 7 stem of stride 2, max-pooling, and torchvision's names and initialisation. The stride of a
+// bottleneck is on its 3 x 3 convolution, as torchvision and HYDRA have it; the paper has it on the first.
 import { z } from "zod";
+import { parseOptions } from "../util/index.js";
+import type { Model } from "./model.js";
 import {
-  type BatchNormMode,
-  batchNorm,
-  batchNormInit,
-  conv2d,
-  defaultInit,
+  averagePool,
+  conv,
+  flatten,
+  fromSteps,
+  heByOutputs,
+  imageOptions,
   linear,
-  type ModelState,
-  widen,
-} from "../nn/index.js";
-import { ops, scope, type Tensor } from "../torch/index.js";
-import { parseOptions, rng } from "../util/index.js";
-import type { Model, Shortcuts, Stream } from "./model.js";
+  maxPool,
+  norm,
+  relu,
+  residual,
+  type Step,
+} from "./steps.js";
 
-export const resnetOptions = z.strictObject({
-  numClasses: z.int().min(2).default(10).describe("default 10"),
-  width: z.int().min(1).default(64).describe("channels of the first stage; 64 is the standard network"),
-  imageSize: z.int().min(8).default(32).describe("height and width of the input; default 32"),
-});
-export type ResnetOptions = z.input<typeof resnetOptions> & {
+const width = z.int().min(1).default(64).describe("channels of the first stage; 64 is the standard network");
+const { numClasses, imageSize, normalize } = imageOptions({ numClasses: 10, imageSize: 32 });
+export const resnetOptions = z.strictObject({ numClasses, width, imageSize, normalize });
+const ofImagenet = imageOptions({ numClasses: 1000, imageSize: 224 });
+export const imagenetResnetOptions = z.strictObject({ ...ofImagenet, width });
+
+interface Seed {
   /** Of the initial weights; default 0. */ readonly seed?: number;
-};
+}
+export type ResnetOptions = z.input<typeof resnetOptions> & Seed;
+export type ImagenetResnetOptions = z.input<typeof imagenetResnetOptions> & Seed;
 
-interface Block {
-  readonly name: string;
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly stride: number;
+/** Which blocks, how many a stage, and what a stage's channels are multiplied by. */
+interface Form {
+  readonly body: (name: string, inputs: number, planes: number, stride: number) => Step[];
+  readonly depths: readonly number[];
+  readonly expansion: number;
 }
 
-function blocksOf(depths: readonly number[], width: number): Block[] {
-  let inputs = width;
-  return depths.flatMap((depth, stage) =>
+function basic(name: string, inputs: number, planes: number, stride: number): Step[] {
+  return [
+    conv(`${name}.conv1`, inputs, planes, { stride }),
+    norm(`${name}.bn1`, planes),
+    relu,
+    conv(`${name}.conv2`, planes, planes),
+    norm(`${name}.bn2`, planes),
+  ];
+}
+
+function bottleneck(name: string, inputs: number, planes: number, stride: number): Step[] {
+  return [
+    conv(`${name}.conv1`, inputs, planes, { kernel: 1 }),
+    norm(`${name}.bn1`, planes),
+    relu,
+    conv(`${name}.conv2`, planes, planes, { stride }),
+    norm(`${name}.bn2`, planes),
+    relu,
+    conv(`${name}.conv3`, planes, planes * 4, { kernel: 1 }),
+    norm(`${name}.bn3`, planes * 4),
+  ];
+}
+
+const forms = {
+  18: { body: basic, depths: [2, 2, 2, 2], expansion: 1 },
+  34: { body: basic, depths: [3, 4, 6, 3], expansion: 1 },
+  50: { body: bottleneck, depths: [3, 4, 6, 3], expansion: 4 },
+} as const satisfies Readonly<Record<number, Form>>;
+type Depth = keyof typeof forms;
+
+/** The four stages, each of twice the channels and half the size of the one before, and what they put out. */
+function stages(form: Form, base: number, shortcut: string): { readonly steps: Step[]; readonly outputs: number } {
+  let inputs = base;
+  const steps = form.depths.flatMap((depth, stage) =>
     Array.from({ length: depth }, (_, index) => {
-      const outputs = width * 2 ** stage;
-      const block = { name: `layer${stage + 1}.${index}`, inputs, outputs, stride: stage > 0 && index === 0 ? 2 : 1 };
+      const name = `layer${stage + 1}.${index}`;
+      const planes = base * 2 ** stage;
+      const outputs = planes * form.expansion;
+      const stride = stage > 0 && index === 0 ? 2 : 1;
+      const skip =
+        stride === 1 && inputs === outputs
+          ? []
+          : [
+              conv(`${name}.${shortcut}.0`, inputs, outputs, { kernel: 1, stride }),
+              norm(`${name}.${shortcut}.1`, outputs),
+            ];
+      const block = [residual(form.body(name, inputs, planes, stride), skip), relu];
       inputs = outputs;
       return block;
-    }),
+    }).flat(),
   );
+  return { steps, outputs: inputs };
 }
 
-const hasShortcut = (block: Block) => block.stride !== 1 || block.inputs !== block.outputs;
-
-function runBlock(state: ModelState, block: Block, x: Tensor, mode: BatchNormMode): Tensor {
-  const { name, stride } = block;
-  const inner = ops.relu_(
-    batchNorm(state, `${name}.bn1`, conv2d(state, `${name}.conv1`, x, { stride, padding: 1 }), mode),
-  );
-  const outer = batchNorm(state, `${name}.bn2`, conv2d(state, `${name}.conv2`, inner, { padding: 1 }), mode);
-  const skip = hasShortcut(block)
-    ? batchNorm(state, `${name}.shortcut.1`, conv2d(state, `${name}.shortcut.0`, x, { stride }), mode)
-    : x;
-  return ops.relu_(ops.add_(outer, skip));
+function cifar(depth: Depth, given: ResnetOptions): Model {
+  const arch = `resnet${depth}`;
+  const { seed = 0, ...rest } = given;
+  const options = parseOptions(arch, resnetOptions, rest);
+  const { steps, outputs } = stages(forms[depth], options.width, "shortcut");
+  const stem = [conv("conv1", 3, options.width), norm("bn1", options.width), relu];
+  const head = [averagePool(1), flatten, linear("linear", outputs, options.numClasses)];
+  return fromSteps(arch, [...stem, ...steps, ...head], { options, seed });
 }
 
-function initialise(blocks: readonly Block[], width: number, numClasses: number, seed: number): ModelState {
-  const params = new Map<string, Tensor>();
-  const buffers = new Map<string, Tensor>();
-  const key = rng(seed, "model");
-  const conv = (name: string, shape: readonly number[]) => defaultInit(params, name, shape, { bias: false, rng: key });
-  const norm = (name: string, channels: number) => batchNormInit(params, buffers, name, channels);
-  conv("conv1", [width, 3, 3, 3]);
-  norm("bn1", width);
-  for (const block of blocks) {
-    const { name, inputs, outputs } = block;
-    conv(`${name}.conv1`, [outputs, inputs, 3, 3]);
-    norm(`${name}.bn1`, outputs);
-    conv(`${name}.conv2`, [outputs, outputs, 3, 3]);
-    norm(`${name}.bn2`, outputs);
-    if (!hasShortcut(block)) continue;
-    conv(`${name}.shortcut.0`, [outputs, inputs, 1, 1]);
-    norm(`${name}.shortcut.1`, outputs);
-  }
-  defaultInit(params, "linear", [numClasses, blocks.at(-1)?.outputs ?? width], { bias: true, rng: key });
-  return { params, buffers };
-}
-
-function shortcutsOf(blocks: readonly Block[]): Shortcuts {
-  const pairs = blocks.flatMap((block) => [
-    [`${block.name}.conv1`, `${block.name}.bn1`],
-    [`${block.name}.conv2`, `${block.name}.bn2`],
-    ...(hasShortcut(block) ? [[`${block.name}.shortcut.0`, `${block.name}.shortcut.1`]] : []),
-  ]) as [string, string][];
-  return {
-    norms: new Map([["conv1", "bn1"] as const, ...pairs].map(([conv, name]) => [conv, { name, eps: 1e-5 }])),
-    hidden: new Map(blocks.map(({ name }) => [`${name}.conv1`, `${name}.conv2`])),
-  };
-}
-
-/** Every stage adds to one stream, which the next one reads; each block has one of its own inside. */
-function streamsOf(blocks: readonly Block[]): Stream[] {
-  const streams: { writers: string[]; readers: string[] }[] = [{ writers: ["conv1"], readers: [] }];
-  const hidden: Stream[] = [];
-  for (const block of blocks) {
-    const { name } = block;
-    streams.at(-1)?.readers.push(`${name}.conv1`, ...(hasShortcut(block) ? [`${name}.shortcut.0`] : []));
-    if (hasShortcut(block)) streams.push({ writers: [`${name}.shortcut.0`], readers: [] });
-    streams.at(-1)?.writers.push(`${name}.conv2`);
-    hidden.push({ writers: [`${name}.conv1`], readers: [`${name}.conv2`] });
-  }
-  streams.at(-1)?.readers.push("linear");
-  return [{ writers: [], readers: ["conv1"] }, ...streams, ...hidden, { writers: ["linear"], readers: [] }];
-}
-
-function resnet(arch: string, depths: readonly number[], options: ResnetOptions): Model {
-  const { seed = 0, ...rest } = options;
-  const { numClasses, width, imageSize } = parseOptions(arch, resnetOptions, rest);
-  const blocks = blocksOf(depths, width);
-  const state = initialise(blocks, width, numClasses, seed);
-  return {
-    ...state,
-    spec: { arch, numClasses, width, imageSize },
-    prunable: [...state.params.keys()].filter((name) => (state.params.get(name)?.shape.length ?? 0) > 1),
-    inputShape: [3, imageSize, imageSize],
-    numClasses,
-    shortcuts: shortcutsOf(blocks),
-    streams: streamsOf(blocks),
-    forward(at, images, { batchNorm: mode }) {
-      let h = ops.relu_(batchNorm(at, "bn1", conv2d(at, "conv1", images, { padding: 1 }), mode));
-      for (const block of blocks) {
-        const x = h;
-        // Between passes only what the graph itself holds stays alive.
-        h = scope(() => runBlock(at, block, x, mode));
-      }
-      return linear(at, "linear", ops.flatten(ops.adaptiveAvgPool2d(widen(at, h), [1, 1]), { startDim: 1 }));
-    },
-  };
+function imagenet(depth: Depth, given: ImagenetResnetOptions): Model {
+  const arch = `imagenet_resnet${depth}`;
+  const { seed = 0, ...rest } = given;
+  const options = parseOptions(arch, imagenetResnetOptions, rest);
+  const base = options.width;
+  const { steps, outputs } = stages(forms[depth], base, "downsample");
+  const stem = [conv("conv1", 3, base, { kernel: 7, stride: 2 }), norm("bn1", base), relu, maxPool(3, 2, 1)];
+  const head = [averagePool(1), flatten, linear("fc", outputs, options.numClasses)];
+  return fromSteps(arch, [...stem, ...steps, ...head], { options, initial: { conv: heByOutputs }, seed });
 }
 
 /** CIFAR ResNet-18: two basic blocks a stage, 11,173,962 parameters at width 64 and 10 classes. */
-export function resnet18(options: ResnetOptions = {}): Model {
-  return resnet("resnet18", [2, 2, 2, 2], options);
-}
+export const resnet18 = (options: ResnetOptions = {}): Model => cifar(18, options);
+/** CIFAR ResNet-34: 3, 4, 6 and 3 basic blocks. */
+export const resnet34 = (options: ResnetOptions = {}): Model => cifar(34, options);
+/** CIFAR ResNet-50: 3, 4, 6 and 3 bottlenecks. */
+export const resnet50 = (options: ResnetOptions = {}): Model => cifar(50, options);
+export const imagenetResnet18 = (options: ImagenetResnetOptions = {}): Model => imagenet(18, options);
+export const imagenetResnet34 = (options: ImagenetResnetOptions = {}): Model => imagenet(34, options);
+/** 25,557,032 parameters at width 64 and 1000 classes. */
+export const imagenetResnet50 = (options: ImagenetResnetOptions = {}): Model => imagenet(50, options);

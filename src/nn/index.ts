@@ -1,7 +1,7 @@
 export { decodeSafetensors, encodeSafetensors, type RawTensor, readSafetensors } from "./checkpoint/safetensors.js";
 export { loadTensors, saveTensors } from "./checkpoint/tensors.js";
 export { type BatchNormMode, batchNorm, conv2d, linear, widen } from "./functional.js";
-export { batchNormInit, defaultInit, fanIn, uniform } from "./init.js";
+export { batchNormInit, defaultInit, fanIn, normal, uniform } from "./init.js";
 export {
   channelsLast,
   cloneParams,

@@ -24,10 +24,19 @@ export function defaultInit(
 
 /** A tensor that no scope owns, uniform in ±bound. */
 export function uniform(shape: readonly number[], bound: number, rng: Rng): Tensor {
+  return drawn(shape, rng, (empty) => ops.uniform_(empty, { low: -bound, to: bound }));
+}
+
+/** A tensor that no scope owns, normal with mean 0. */
+export function normal(shape: readonly number[], std: number, rng: Rng): Tensor {
+  return drawn(shape, rng, (empty) => ops.normal_(empty, { mean: 0, std }));
+}
+
+function drawn(shape: readonly number[], rng: Rng, fill: (empty: Tensor) => Tensor): Tensor {
   return keep(
     scope(() => {
       manualSeed(rng);
-      return channelsLast(ops.uniform_(ops.empty(shape), { low: -bound, to: bound }));
+      return channelsLast(fill(ops.empty(shape)));
     }),
     { forever: true },
   );

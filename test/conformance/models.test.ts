@@ -1,61 +1,10 @@
-// What every model keeps: names and counts as PyTorch's state_dict has them. A new model is a row of `rows`.
+// What every model keeps: names and counts as PyTorch's state_dict has them. A new model is a row of model-rows.ts.
 import { describe, expect, test } from "vitest";
 import { type Model, models, withState } from "../../src/models/index.js";
 import { keptCount } from "../../src/pruning/index.js";
 import { grad, liveTensors, ops, scope } from "../../src/torch/index.js";
 import { bits, copyOf, freeModel } from "../support/tiny.js";
-
-interface Row {
-  /** Options at which the published counts hold. */
-  readonly standard: object;
-  /** Options of a net that is quick to run. */
-  readonly small: object;
-  /** Entries of a dense state_dict, trainable numbers, prunable layers and their weights. */
-  readonly entries: number;
-  readonly trainable: number;
-  readonly layers: number;
-  readonly prunable: number;
-  /** Weights kept in all, at 20, 10, 5 and 1 %. */
-  readonly kept: readonly [number, number, number, number];
-  /** Names that a loader of published checkpoints looks for, with their shapes. */
-  readonly names: Readonly<Record<string, readonly number[]>>;
-  /** Prunable names at these positions: module order, shortcuts behind their block. */
-  readonly order: Readonly<Record<number, string>>;
-}
-const rows: Readonly<Record<string, Row>> = {
-  resnet18: {
-    standard: { numClasses: 10 },
-    small: { width: 4, imageSize: 16, numClasses: 5 },
-    entries: 122,
-    trainable: 11_173_962,
-    layers: 21,
-    prunable: 11_164_352,
-    kept: [2_232_880, 1_116_445, 558_228, 111_653],
-    names: {
-      "conv1.weight": [64, 3, 3, 3],
-      "bn1.weight": [64],
-      "bn1.bias": [64],
-      "bn1.running_mean": [64],
-      "bn1.running_var": [64],
-      "bn1.num_batches_tracked": [],
-      "layer1.0.conv1.weight": [64, 64, 3, 3],
-      "layer1.1.conv2.weight": [64, 64, 3, 3],
-      "layer2.0.conv1.weight": [128, 64, 3, 3],
-      "layer2.0.shortcut.0.weight": [128, 64, 1, 1],
-      "layer2.0.shortcut.1.running_var": [128],
-      "layer4.1.bn2.bias": [512],
-      "linear.weight": [10, 512],
-      "linear.bias": [10],
-    },
-    order: {
-      0: "conv1.weight",
-      7: "layer2.0.shortcut.0.weight",
-      12: "layer3.0.shortcut.0.weight",
-      17: "layer4.0.shortcut.0.weight",
-      20: "linear.weight",
-    },
-  },
-};
+import { rows } from "./model-rows.js";
 
 function make(name: string, options: object, seed = 0): Model {
   const { options: schema, create } = models.get(name);
@@ -121,7 +70,9 @@ describe.each(Object.entries(rows))("%s", (name, row) => {
       const moved = copyOf(model);
       moved.forward(moved, x, { batchNorm: "update" });
       expect(bits(moved.params)).toEqual(bits(model.params));
-      expect(bits(moved.buffers)).not.toEqual(bits(model.buffers));
+      // A network without batch norm has nothing to write.
+      expect(bits(moved.buffers).length).toBe(model.buffers.size);
+      if (model.buffers.size > 0) expect(bits(moved.buffers)).not.toEqual(bits(model.buffers));
       freeModel(moved);
     });
     expect(liveTensors()).toBe(live);
