@@ -113,7 +113,7 @@ function classCounts(path: string, labels: readonly number[], numClasses: number
  * damaged, another kind of file, or its images or labels do not fit.
  */
 export async function extraImages(path: string, like: Dataset, onProgress?: OnProgress): Promise<Dataset> {
-  const entries = await zipEntries(path);
+  const entries = zipEntries(path);
   const { numClasses, classNames } = like;
   const { labels, hash: labelHash } = await readLabels(path, entryOf(path, entries, "label"));
   const counts = classCounts(path, labels, numClasses);

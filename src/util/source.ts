@@ -1,0 +1,80 @@
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { DataError, expected } from "./errors.js";
+import { diskError } from "./files.js";
+
+/** Bytes that are read in parts: a file that is open, or an array. */
+export interface ByteSource {
+  /** Names the bytes in errors, usually the path. */
+  readonly where: string;
+  readonly length: number;
+  /** So many bytes from there, of their own or views; DataError when the source is shorter. */
+  read(at: number, length: number): Buffer;
+  /** Fills `into` with the bytes from there. */
+  readInto(at: number, into: Buffer): void;
+}
+
+const MOST_AT_ONCE = 1 << 30;
+
+function cutShort(where: string, at: number, length: number, whole: number): DataError {
+  const got = `the end of the file at ${whole}: it is cut short or damaged`;
+  return new DataError(expected(where, `${length} bytes at ${at}`, got), { code: "data/short" });
+}
+
+/** Memory for so many bytes; DataError where there is none. */
+export function allocate(where: string, length: number): Buffer {
+  try {
+    return Buffer.from(new ArrayBuffer(length));
+  } catch (cause) {
+    const message = expected(where, "values that fit in memory", `${length} bytes`);
+    throw new DataError(message, { code: "data/too-large", cause });
+  }
+}
+
+/** An array of bytes as a source; what is read are views of it. */
+export function bytesSource(bytes: Uint8Array, where: string): ByteSource {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const read = (at: number, length: number) => {
+    if (at < 0 || length < 0 || at + length > buffer.length) throw cutShort(where, at, length, buffer.length);
+    return buffer.subarray(at, at + length);
+  };
+  return { where, length: buffer.length, read, readInto: (at, into) => void into.set(read(at, into.length)) };
+}
+
+function fileSource(descriptor: number, where: string, length: number): ByteSource {
+  const check = (at: number, wanted: number) => {
+    if (at < 0 || wanted < 0 || at + wanted > length) throw cutShort(where, at, wanted, length);
+  };
+  const readInto = (at: number, into: Buffer) => {
+    check(at, into.length);
+    for (let done = 0; done < into.length; ) {
+      const got = readSync(descriptor, into, done, Math.min(into.length - done, MOST_AT_ONCE), at + done);
+      if (got === 0) throw cutShort(where, at, into.length, at + done);
+      done += got;
+    }
+  };
+  const read = (at: number, wanted: number) => {
+    check(at, wanted);
+    const bytes = allocate(where, wanted);
+    readInto(at, bytes);
+    return bytes;
+  };
+  return { where, length, read, readInto };
+}
+
+/** Opens a file as a source while `use` runs. DataError when there is none, or no plain file. */
+export function withFile<T>(path: string, use: (source: ByteSource) => T): T {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, "r");
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile()) {
+      const message = expected(path, "a file", stat.isDirectory() ? "a folder" : "something else");
+      throw new DataError(message, { code: "data/not-a-file" });
+    }
+    return use(fileSource(descriptor, path, stat.size));
+  } catch (error) {
+    throw diskError(path, error, "read");
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
