@@ -1,3 +1,6 @@
+export { decodePt, type PtFile, readPt } from "./checkpoint/pt.js";
+export { isPtTensor, type PtValue } from "./checkpoint/pt-values.js";
+export { encodePt } from "./checkpoint/pt-write.js";
 export { decodeSafetensors, encodeSafetensors, type RawTensor, readSafetensors } from "./checkpoint/safetensors.js";
 export { loadTensors, saveTensors } from "./checkpoint/tensors.js";
 export { type BatchNormMode, batchNorm, conv2d, linear, widen } from "./functional.js";

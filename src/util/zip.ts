@@ -128,7 +128,8 @@ export function zipDirectory(source: ByteSource, limits: ZipLimits): Map<string,
     from = next;
   }
   const starts = listed.map((entry) => entry.at).sort((a, b) => a - b);
-  const before = new Map(starts.map((start, k) => [start, starts[k + 1] ?? at]));
+  // Turned around, so that of two entries at one place the first, which ends where it begins, counts.
+  const before = new Map(starts.map((start, k) => [start, starts[k + 1] ?? at] as const).reverse());
   const found = new Map<string, ZipEntry>();
   for (const entry of listed) {
     if (found.has(entry.name)) throw badZip(where, "each file once", entry.name);
