@@ -302,8 +302,11 @@ function version(m: Machine, protocol: number): void {
   if (protocol < 2 || protocol > 4) fail(m, "a pickle of protocol 2, 3 or 4", `protocol ${protocol}`);
 }
 
+/** Each is a container that is not finished: values are far less deep. */
+const MOST_MARKS = 1000;
+
 function mark(m: Machine): void {
-  m.host.charge(8);
+  if (m.marks.length === MOST_MARKS) fail(m, `at most ${MOST_MARKS} open marks`, "more");
   m.marks.push(m.stack.length);
 }
 

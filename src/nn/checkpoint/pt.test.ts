@@ -124,6 +124,7 @@ describe("what is refused, and why", () => {
     ["too little text", "\x80\x02X\xff\xff\xff\x7fabc.", "2147483647 more bytes"],
     ["an empty stack", "\x80\x02.", "a value on the stack"],
     ["an open mark", "\x80\x02(N.", "one value at the end"],
+    ["marks without end", `\x80\x02${"(".repeat(2000)}.`, "at most 1000 open marks"],
     ["no mark", "\x80\x02Nt.", "an open mark"],
     ["memory of nothing", "\x80\x02h\x05.", "a value that was stored before"],
     ["a key without a value", "\x80\x02}(Nu.", "a value for each key"],
