@@ -1,9 +1,7 @@
-import { duration } from "../format.js";
 import type { GridJobOptions, GridJobResult } from "../jobs/grid.js";
-import { showProgress } from "../progress.js";
-import { parseDuration, SIGNAL_CODES, watchSignals } from "../signals.js";
+import { parseDuration } from "../signals.js";
 import { type Cli, command, positive, printJson } from "./context.js";
-import { stopText } from "./run.js";
+import { longJob } from "./long-job.js";
 
 /** `s2ap grid`: many recipes that differ in a few choices, and a page that compares them. */
 export function gridCommand(cli: Cli) {
@@ -32,37 +30,14 @@ export function gridCommand(cli: Cli) {
         ...rest,
         ...{ path, profile, onlyReport: report === true, command: `s2ap grid ${path}${laid}${page}` },
       };
-      const result = await runJob(cli, options, { threads, plugins: plugin, maxTime, quiet: json === true });
+      const result = await longJob<GridJobResult>(cli, "grid", options, {
+        threads,
+        plugins: plugin,
+        maxTime,
+        quiet: json === true,
+      });
       if (json === true) printJson(cli.terminal, result);
       else cli.terminal.out(`${result.summary}\n${result.markdown}`);
       if (result.status === "failed") cli.exitCode = 1;
     });
-}
-
-interface How {
-  readonly threads: number | undefined;
-  readonly plugins: readonly string[];
-  readonly maxTime: number | undefined;
-  readonly quiet: boolean;
-}
-
-async function runJob(cli: Cli, options: GridJobOptions, how: How): Promise<GridJobResult> {
-  const progress = showProgress(cli.terminal);
-  const begun = performance.now();
-  using stopper = watchSignals({ onStop: (reason) => progress.say(stopText(reason)), onLeave: progress.close });
-  if (how.maxTime !== undefined) stopper.limit(how.maxTime);
-  const onReport = how.quiet ? () => {} : progress.update;
-  const { threads, plugins } = how;
-  try {
-    const found = await cli.work("grid", options, { threads, plugins, flag: stopper.flag, onReport });
-    const result = found as GridJobResult;
-    if (result.status !== "stopped") return result;
-    const spent = duration((performance.now() - begun) / 1000);
-    cli.terminal.err(`stopped after ${spent}; ${result.out} holds the state: run the same command again to go on`);
-    const { reason } = stopper;
-    if (reason !== undefined && reason !== "time") cli.exitCode = SIGNAL_CODES[reason];
-    return result;
-  } finally {
-    progress.close();
-  }
 }

@@ -1,11 +1,11 @@
 import { Option } from "@commander-js/extra-typings";
 import { STAGES } from "../../run/index.js";
-import { duration } from "../format.js";
 import type { EvalAnswer } from "../jobs/eval-options.js";
 import type { RunJobOptions, RunJobResult } from "../jobs/run.js";
 import { showProgress } from "../progress.js";
-import { parseDuration, SIGNAL_CODES, type Stopper, watchSignals } from "../signals.js";
+import { parseDuration, SIGNAL_CODES, watchSignals } from "../signals.js";
 import { type Cli, collect, command, positive, printJson } from "./context.js";
+import { longJob, stopText } from "./long-job.js";
 
 /** `s2ap run`: a recipe from beginning to end. */
 export function runCommand(cli: Cli) {
@@ -33,38 +33,17 @@ export function runCommand(cli: Cli) {
     .action(async (path, { plugin = [], set = [], json, threads, maxTime, tiny, autoattack, ...rest }) => {
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
       const options: RunJobOptions = { path, set, ...rest, profile };
-      const result = await runJob(cli, options, { threads, plugins: plugin, maxTime, quiet: json === true });
+      const result = await longJob<RunJobResult>(cli, "run", options, {
+        threads,
+        plugins: plugin,
+        maxTime,
+        quiet: json === true,
+      });
       if (json === true) await printResultJson(cli, result);
       else if (result.status === "done") await printResult(cli, result);
       if (autoattack === true && result.status === "done")
         await attackAll(cli, result.out, { threads, plugins: plugin });
     });
-}
-
-interface How {
-  readonly threads: number | undefined;
-  readonly plugins: readonly string[];
-  readonly maxTime: number | undefined;
-  readonly quiet: boolean;
-}
-
-async function runJob(cli: Cli, options: RunJobOptions, how: How): Promise<RunJobResult> {
-  const progress = showProgress(cli.terminal);
-  const begun = performance.now();
-  using stopper = watchSignals({
-    onStop: (reason) => progress.say(stopText(reason)),
-    onLeave: progress.close,
-  });
-  if (how.maxTime !== undefined) stopper.limit(how.maxTime);
-  try {
-    const onReport = how.quiet ? () => {} : progress.update;
-    const { threads, plugins } = how;
-    const result = (await cli.work("run", options, { threads, plugins, flag: stopper.flag, onReport })) as RunJobResult;
-    if (result.status === "stopped") told(cli, stopper, result.out, (performance.now() - begun) / 1000);
-    return result;
-  } finally {
-    progress.close();
-  }
 }
 
 async function attackAll(
@@ -91,16 +70,6 @@ async function attackAll(
   } finally {
     progress.close();
   }
-}
-
-export function stopText(reason: Stopper["reason"]): string {
-  if (reason === "time") return "time is up: stopping with the state saved";
-  return "stopping with the state saved; once more to leave at once";
-}
-
-function told(cli: Cli, { reason }: Stopper, out: string, seconds: number): void {
-  cli.terminal.err(`stopped after ${duration(seconds)}; ${out} holds the state: run the same command again to go on`);
-  if (reason !== undefined && reason !== "time") cli.exitCode = SIGNAL_CODES[reason];
 }
 
 /** Table, what it shows in a sentence, and on the last line the report's path. */
