@@ -1,11 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fakeRegistries } from "../../test/support/fake-registries.js";
 import { UsageError } from "../util/index.js";
-import { loadRecipe, parseRecipe, placeText, RecipeError, recipeProfiles, showRecipe } from "./index.js";
+import { parseRecipe, placeText, RecipeError, showRecipe } from "./index.js";
 
 const registries = fakeRegistries();
 
@@ -381,21 +378,5 @@ describe("profiles", () => {
       'recipe: expected a known profile (tiny; nearest: tiny), got "tinny"',
     );
     expect(problems(text, [], "tiny")).toBe('recipe: expected a known profile (there are none), got "tiny"');
-  });
-});
-
-describe("loadRecipe", () => {
-  test("reads a file, and says when there is none", () => {
-    const folder = mkdtempSync(join(tmpdir(), "s2ap-recipe-"));
-    try {
-      writeFileSync(join(folder, "a.yaml"), experiment);
-      expect(loadRecipe(join(folder, "a.yaml"), { registries })).toEqual(parse(experiment));
-      expect(recipeProfiles(join(folder, "a.yaml"))).toEqual(["tiny"]);
-      expect(() => loadRecipe(join(folder, "b.yaml"), { registries })).toThrow(UsageError);
-      expect(() => loadRecipe(join(folder, "b.yaml"), { registries })).toThrow("recipe: expected a YAML file, got");
-      expect(() => loadRecipe(folder, { registries })).toThrow("(a folder)");
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
   });
 });
