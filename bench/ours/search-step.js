@@ -3,7 +3,6 @@
 // ("hydra", the default, or "harp"), seed.
 
 import { linf, pgd } from "../../dist/attacks/index.js";
-import { synthetic } from "../../dist/data/index.js";
 import { pgdAt, trades } from "../../dist/losses/index.js";
 import { resnet18 } from "../../dist/models/index.js";
 import { sgd } from "../../dist/optim/index.js";
@@ -11,18 +10,12 @@ import { harp, hydra } from "../../dist/pruning/index.js";
 import { plain, s2ap } from "../../dist/sharpness/index.js";
 import { search } from "../../dist/train/index.js";
 import { options, turnTaker } from "./protocol.js";
+import { counting, endlessImages } from "./stage.js";
 
 const { width, batch, loss, attackSteps, dtype, gradient, method: host = "hydra", seed } = options();
 const counts = { forwards: 0, maskBuilds: 0 };
 
-const model = resnet18({ width, seed });
-const counted = {
-  ...model,
-  forward(...args) {
-    counts.forwards += 1;
-    return model.forward(...args);
-  },
-};
+const model = counting(resnet18({ width, seed }), counts);
 const method = { hydra, harp }[host]({ keepRatio: 0.1 });
 const countedMethod = {
   ...method,
@@ -33,14 +26,12 @@ const countedMethod = {
 };
 
 const attack = pgd(linf({ eps: "8/255" }), { steps: attackSteps, stepSize: "2/255" });
-const { train, selection } = synthetic({ batchSize: batch, examples: 4 * batch, selection: 1, testExamples: 1, seed });
-const endless = { ...train, steps: 1e6, batch: (epoch, index, rng) => train.batch(epoch, index % train.steps, rng) };
+const images = endlessImages(batch, seed);
 
 const takeTurn = turnTaker(counts);
 takeTurn();
-await search(counted, {
-  train: endless,
-  selection,
+await search(model, {
+  ...images,
   loss: { pgd: pgdAt, trades }[loss](attack),
   optimizer: sgd({ lr: 0.1, momentum: 0.9, weightDecay: 1e-4 }),
   epochs: 1,
