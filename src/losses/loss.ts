@@ -60,7 +60,6 @@ export const bnUpdates = z
   .enum(["once", "reference"])
   .default("once")
   .describe("`reference`: the extra clean passes of HYDRA and HARP, which move the running statistics again");
-export type BnUpdates = z.output<typeof bnUpdates>;
 
 export const attackMode = z
   .enum(["eval", "train"])

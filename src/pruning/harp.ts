@@ -124,11 +124,14 @@ function gainAt({ numbers }: MethodState, epoch: number, { gain }: Harp): number
 /** What only learned rates have: the budget's pull, its schedule, and who may be chosen. */
 function learning(harp: Harp): Pick<Method, "penalty" | "epochEnd" | "candidate"> {
   const { floor, granularity } = harp;
-  const usageOf = (state: MethodState) => granularity.usage(state, ownRates(state, state.trained?.keys() ?? [], harp));
+  const learnedIn = ({ trained }: MethodState) => learnedRates(trained ?? new Map(), floor);
+  const usageAt = (state: MethodState, learned: ReadonlyMap<string, Learned>) =>
+    granularity.usage(state, new Map(Array.from(learned, ([name, { rate }]) => [name, rate])));
+  const usageOf = (state: MethodState) => usageAt(state, learnedIn(state));
   return {
     penalty(state, { epoch }) {
-      const usage = usageOf(state);
-      const learned = learnedRates(state.trained ?? new Map(), floor);
+      const learned = learnedIn(state);
+      const usage = usageAt(state, learned);
       const gain = gainAt(state, epoch, harp);
       const pull = usage.share > usage.budget ? gain / usage.budget : 0;
       const trained = mapParams(state.trained ?? new Map(), (c, name) => {
