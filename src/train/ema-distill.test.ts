@@ -30,7 +30,10 @@ const shared = {
 const masks = keep(
   scope(() => {
     const method = magnitude({ keepRatio: 0.3 });
-    return method.masks(method.init(model, rng(1)));
+    const state = method.init(model, rng(1));
+    const found = method.masks(state);
+    disposeParams(state.scores);
+    return found;
   }),
   { forever: true },
 );

@@ -1,9 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { runScript } from "../../test/support/child.js";
 import { linf, pgd } from "../attacks/index.js";
 import { type Split, synthetic } from "../data/index.js";
 import { pgdAt, trades } from "../losses/index.js";
-import { type ResnetOptions, resnet18 } from "../models/index.js";
+import { type Model, type ResnetOptions, resnet18 } from "../models/index.js";
 import { disposeParams, type Params } from "../nn/index.js";
 import { sgd } from "../optim/index.js";
 import { hydra } from "../pruning/index.js";
@@ -14,7 +14,15 @@ import { checkMemory, estimateMemory, pretrain, search } from "./index.js";
 import { availableMemory } from "./memory.js";
 
 const GB = 1e9;
-const net = (options: ResnetOptions = {}) => resnet18({ width: 4, imageSize: 16, ...options });
+const nets: Model[] = [];
+const net = (options: ResnetOptions = {}) => {
+  const model = resnet18({ width: 4, imageSize: 16, ...options });
+  nets.push(model);
+  return model;
+};
+afterEach(() => {
+  for (const { params, buffers } of nets.splice(0)) disposeParams(params, buffers);
+});
 
 describe("the estimate", () => {
   test("grows with batch, image, width, copies and a second forward pass, and shrinks in bfloat16", () => {
@@ -41,7 +49,6 @@ describe("the estimate", () => {
     estimateMemory(model, { batchSize: 8 });
     expect(draw()).toEqual(drawn);
     expect({ live: liveTensors(), buffers: bitsOf(model.buffers), params: bitsOf(model.params) }).toEqual(before);
-    disposeParams(model.params, model.buffers);
   });
 
   test.each([

@@ -29,7 +29,10 @@ const DECAY = 0.02;
 const masks = keep(
   scope(() => {
     const method = hydra({ keepRatio: 0.3 });
-    return method.masks(method.init(model, rng(1)));
+    const state = method.init(model, rng(1));
+    const found = method.masks(state);
+    disposeParams(state.scores);
+    return found;
   }),
   { forever: true },
 );
