@@ -152,7 +152,7 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
       ...paragraph(
         "Mask replaced: Hamming distance / 2k to the mask of the epoch before (of the first epoch: to the start); 0 is the same mask, " +
           "100 one that shares no weight. Two masks drawn at random would be as far apart as the share of weights removed. " +
-          "Passes are forward and backward, of batches.",
+          "Passes are forward and backward, of batches. Minutes are those of the clock, whatever else the machine did.",
       ),
     ],
   };
