@@ -22,6 +22,17 @@ function scaled(tensor: Tensor, by: number): Tensor {
   return by > 0 ? ops.div(tensor, { float: by }) : tensor;
 }
 
+/** Squares of float32 that are lost to underflow do not count in a norm this large. */
+const SAFE_NORM = 1e-12;
+
+/** g, or where its norm cannot be trusted g / its largest |entry|, and its norm. One pass over g where it can. */
+function measured(g: Tensor): { readonly direction: Tensor; readonly norm: number } {
+  const norm = norm2(g);
+  if (norm > SAFE_NORM && norm < Number.POSITIVE_INFINITY) return { direction: g, norm };
+  const direction = scaled(g, largest(g));
+  return { direction, norm: norm2(direction) };
+}
+
 function tamed(gradient: Params): Map<string, Tensor> {
   const top = Math.max(...Array.from(gradient.values(), largest));
   return mapParams(gradient, (g) => scaled(g, top));
@@ -31,9 +42,8 @@ function tamed(gradient: Params): Map<string, Tensor> {
 export function steepestShift(scores: Params, gradient: Params, length: number, norm: Norm): Map<string, Tensor> {
   if (norm === "l2") {
     return mapParams(scores, (score, name) => {
-      const g = param(gradient, name);
-      const direction = scaled(g, largest(g));
-      return ops.mul(direction, { float: (length * norm2(score)) / (norm2(direction) + SMALLEST) });
+      const { direction, norm } = measured(param(gradient, name));
+      return ops.mul(direction, { float: (length * norm2(score)) / (norm + SMALLEST) });
     });
   }
   if (norm === "linf") {

@@ -6,7 +6,7 @@
 // norm's statistics, as in the authors' code, which climbs on a copy of the network. Their settings: gamma 0.01 for PGD-AT,
 // 0.005 with warmup 10 for TRADES, warmup 5 for SVHN.
 // Deviations: on a pruned network norms are those of the kept weights (`norm: all` counts the others, as the authors' code
-// would), and only they move; g_l is divided by its largest entry before its norm is taken, so that it does not underflow;
+// would), and only they move; a g_l too small or large to square in float32 is divided by its largest entry first;
 // w itself is never written: a step at w + v with weight decay there, and v taken away, is a step at w whose gradient
 // has weightDecay v added, without the rounding errors. `restoreBeforeStep` leaves that term out, which is SAM's order.
 import { z } from "zod";
