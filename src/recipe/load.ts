@@ -81,7 +81,8 @@ function checkProfiles(profiles: Node): void {
   throw new RecipeError([{ place: wrong.place, text }]);
 }
 
-function applySetting(tree: Node, setting: string): Node {
+/** A copy of a tree with the value of `path=value` in it. */
+export function applySetting(tree: Node, setting: string): Node {
   const equals = setting.indexOf("=");
   const path = equals < 1 ? undefined : parsePath(setting.slice(0, equals));
   if (path === undefined) throw new UsageError(expected("--set", "path=value, e.g. seed=2", setting));
