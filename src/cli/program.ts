@@ -1,6 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { packageVersion } from "../util/index.js";
 import type { Cli } from "./commands/context.js";
+import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { evalCommand } from "./commands/eval.js";
 import { gridCommand } from "./commands/grid.js";
@@ -14,6 +15,7 @@ Examples:
   s2ap run recipes/quickstart.yaml           train, prune, attack, report; run again to resume
   s2ap recipe check my.yaml                  find every error of a recipe
   s2ap list attacks                          what recipes can name
+  s2ap data check cifar10                    is the data set here and whole
   s2ap doctor                                what is installed, and how fast it is
 
 Exit codes: 0 done; 1 our failure; 2 bad usage or recipe; 3 bad data;
@@ -29,6 +31,7 @@ export function buildProgram(cli: Cli) {
     .addCommand(gridCommand(cli))
     .addCommand(recipeCommand(cli))
     .addCommand(evalCommand(cli))
+    .addCommand(dataCommand(cli))
     .addCommand(reportCommand(cli))
     .addCommand(listCommand(cli))
     .addCommand(doctorCommand(cli));

@@ -13,6 +13,7 @@ const JOBS: Readonly<
   run: () => import("./jobs/run.js"),
   grid: () => import("./jobs/grid.js"),
   eval: () => import("./jobs/eval.js"),
+  data: () => import("./jobs/data.js"),
   doctor: () => import("./jobs/doctor.js"),
 };
 

@@ -20,6 +20,8 @@ export interface DataOrigin {
   readonly from: string;
   /** What to put where when there is no network; absent where nothing is ever fetched. */
   readonly byHand?: string | undefined;
+  /** Whether it is on this machine, as far as a glance tells; default: whether the cache has a folder of its name. */
+  readonly isHere?: (() => boolean) | undefined;
 }
 
 /** A data set's row: an entry that also says where its bytes come from. */
