@@ -133,8 +133,8 @@ async function load({ name, set }: Asked, offline: boolean, context: JobContext)
     return await create(options, how);
   } catch (error) {
     const ownFiles = (options as { source?: unknown }).source !== undefined;
-    if (!offline || ownFiles || origin.byHand === undefined || !(error instanceof DataError)) throw error;
-    const cure = `to fetch it: s2ap data get ${name}; by hand: ${origin.byHand}, which is ${cacheFolder()}`;
+    if (ownFiles || origin.byHand === undefined || !(error instanceof DataError)) throw error;
+    const cure = `by hand: ${origin.byHand}, which is ${cacheFolder()}`;
     throw new DataError(`${error.message}; ${cure}`, { code: error.code, cause: error });
   }
 }
