@@ -33,6 +33,11 @@ const commands = [
   "recipe show",
   "recipe schema",
   "eval",
+  "data",
+  "data list",
+  "data get",
+  "data check",
+  "data show",
   "report",
   "list",
   "doctor",
@@ -43,7 +48,7 @@ describe("help", () => {
     const { code, out, err } = await run([...command.split(" ").filter((word) => word !== ""), "--help"]);
     expect([code, err]).toEqual([0, ""]);
     expect(out).toContain("Examples:\n  s2ap ");
-    if (!["", "recipe"].includes(command)) expect(out).toContain("--json");
+    if (!["", "recipe", "data"].includes(command)) expect(out).toContain("--json");
     const name = command === "" ? "s2ap" : command.replace(" ", "-");
     await expect(`${out}\n`).toMatchFileSnapshot(resolve(`test/golden/help/${name}.txt`));
   });
@@ -68,6 +73,9 @@ describe("bad usage is 2 and says what is wrong", () => {
     [["run", "a.yaml", "--threads", "0"], "Expected a whole number >= 1."],
     [["eval", "m", "--seed", "x"], "Expected a whole number >= 0."],
     [["run", "a.yaml", "--max-time", "soon"], '--max-time: expected a duration such as 90s, 30m or 1h30m, got "soon"'],
+    [["data", "gett", "cifar10"], 'data: expected a known command (list, get, check, show; nearest: get), got "gett"'],
+    [["data", "get"], "missing required argument 'name'"],
+    [["data", "show", "cifar10", "--examples", "33"], "Expected at most 32."],
     [["eval", "m", "--norm", "l3"], "Allowed choices are linf, l2, l1."],
   ])("%j", async (argv, message) => {
     const { code, err, calls } = await run(argv);
