@@ -104,8 +104,15 @@ export const job: Job<DataJobOptions, readonly DataListed[] | DataAnswer> = asyn
   }
 };
 
+/** A plugin in JavaScript may have left it out. */
+function originOf(name: string): DataOrigin {
+  const { origin }: { readonly origin?: DataOrigin } = datasets.get(name);
+  return origin ?? { from: "a plugin, which does not say" };
+}
+
 function list(): DataListed[] {
-  return datasets.entries().map(([name, { summary, options, origin }]) => {
+  return datasets.entries().map(([name, { summary, options }]) => {
+    const origin = originOf(name);
     const checked = checkOptions(options, {});
     const needs = checked.ok ? [] : checked.problems.map(({ path }) => path.join("."));
     const here = origin.isHere?.() ?? existsSync(join(cacheFolder(), name));
@@ -121,7 +128,8 @@ function poll({ shouldStop }: JobContext): void {
 
 async function load({ name, set }: Asked, offline: boolean, context: JobContext): Promise<Splits> {
   const options = dataOptions(name, set);
-  const { origin, create } = datasets.get(name);
+  const { create } = datasets.get(name);
+  const origin = originOf(name);
   const how: DataContext = {
     offline,
     onProgress: (text) => {
@@ -163,7 +171,8 @@ async function summary(options: SummaryOptions, context: JobContext): Promise<Da
   const { name, offline, quick } = options;
   const splits = await load(options, offline, context);
   const { train, selection, test } = splits;
-  const { summary, origin } = datasets.get(name);
+  const { summary } = datasets.get(name);
+  const origin = originOf(name);
   const { numClasses, classNames } = train.dataset;
   const counts = { train: classCounts(train), selection: classCounts(selection), test: classCounts(test) };
   const findings = quick ? undefined : look(splits, context);
