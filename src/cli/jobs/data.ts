@@ -160,7 +160,7 @@ function look(splits: Splits, context: JobContext): ImageFindings {
   return checkImages(splits, {
     onProgress(done, of) {
       poll(context);
-      if (performance.now() - told < 1000 * SECONDS) return;
+      if (done === of || performance.now() - told < 1000 * SECONDS) return;
       told = performance.now();
       context.report({ kind: "message", text: `looked at ${count(done)} of ${count(of)} images` });
     },
