@@ -1,32 +1,30 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { lazySplit } from "../../test/support/lazy-split.js";
-import { liveTensors, tensor } from "../torch/index.js";
+import { liveTensors, type Tensor, tensor } from "../torch/index.js";
 import { classCounts, labelsOf } from "./class-counts.js";
 import type { Dataset } from "./dataset.js";
 import { checkImages } from "./image-checks.js";
 import { split } from "./loader.js";
 
-const made: Dataset[] = [];
+const made: Tensor[] = [];
 afterEach(() => {
-  for (const { images, labels } of made.splice(0)) {
-    images.dispose();
-    labels.dispose();
-  }
+  for (const each of made.splice(0)) each.dispose();
 });
 
 /** Images of 1 x 2 x 2 from their four bytes. */
 function dataset(images: readonly (readonly number[])[], labels: readonly number[], numClasses = 3): Dataset {
-  const own: Dataset = {
+  const pixels = tensor(Uint8Array.from(images.flat()), [images.length, 1, 2, 2]);
+  const classes = tensor(BigInt64Array.from(labels, BigInt));
+  made.push(pixels, classes);
+  return {
     name: "few",
-    images: tensor(Uint8Array.from(images.flat()), [images.length, 1, 2, 2]),
-    labels: tensor(BigInt64Array.from(labels, BigInt)),
+    images: pixels,
+    labels: classes,
     length: images.length,
     numClasses,
     classNames: ["a", "b", "c"],
     source: { kind: "generated", location: "", sha256: "" },
   };
-  made.push(own);
-  return own;
 }
 
 const at = (...positions: readonly number[]) => Int32Array.from(positions);
