@@ -1,22 +1,12 @@
 import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { type Extract, extract } from "tar-stream";
 import { DataError, diskError, expected } from "../util/index.js";
+import { isGzip } from "./gzip.js";
 
 const CHUNK = 1 << 20;
-
-async function isGzip(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    return buffer[0] === 0x1f && buffer[1] === 0x8b;
-  } finally {
-    await file.close();
-  }
-}
 
 async function take(archive: Extract, wanted: ReadonlySet<string>, maxBytes: number): Promise<Map<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>();
@@ -42,10 +32,9 @@ export async function readTar(
 ): Promise<Map<string, Uint8Array>> {
   const archive = extract();
   try {
+    const packed = await isGzip(path);
     const input = createReadStream(path, { highWaterMark: CHUNK });
-    const feed = (await isGzip(path))
-      ? pipeline(input, createGunzip({ chunkSize: CHUNK }), archive)
-      : pipeline(input, archive);
+    const feed = packed ? pipeline(input, createGunzip({ chunkSize: CHUNK }), archive) : pipeline(input, archive);
     const [found] = await Promise.all([take(archive, wanted, maxBytes), feed]);
     return found;
   } catch (error) {
