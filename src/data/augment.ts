@@ -7,11 +7,15 @@ export const CROP_PADDING = 4;
 const SHIFTS = 2 * CROP_PADDING + 1;
 const VARIANTS = SHIFTS * SHIFTS * 2;
 
-/** Each image's draw: crop offsets y and x in 0..8 and whether it is mirrored, all 162 equally likely. */
-export function augmentation(images: Int32Array, epoch: number, rng: Rng): Uint8Array {
+/**
+ * Each image's draw: crop offsets y and x in 0..8 and whether it is mirrored, all 162 equally likely; without `flip` the same offsets
+ * and never mirrored.
+ */
+export function augmentation(images: Int32Array, epoch: number, rng: Rng, flip = true): Uint8Array {
   const stream = rng.at("augment", epoch);
   // One draw an image, keyed by the image, so that the batch size does not change what happens to it.
-  return Uint8Array.from(images, (image) => Math.floor(stream.at(image).uniform() * VARIANTS));
+  const drawn = Uint8Array.from(images, (image) => Math.floor(stream.at(image).uniform() * VARIANTS));
+  return flip ? drawn : drawn.map((variant) => variant - (variant % 2));
 }
 
 /**

@@ -50,6 +50,8 @@ export interface Split {
   readonly batchSize: number;
   /** Whether `batch` crops and flips. */
   readonly augment: boolean;
+  /** Whether that flips; default true. */
+  readonly flip?: boolean | undefined;
   /** Side in pixels of the square that `batch` cuts out of each image; default none. */
   readonly cutout?: number | undefined;
   /** Alpha of the Beta distribution by which `batch` mixes pairs of images and labels; default none. */

@@ -152,6 +152,24 @@ describe("augmentation", () => {
   });
 });
 
+describe("without flips", () => {
+  test("the crops are the same, and no image is mirrored", () => {
+    const all = augmentation(range(500), 3, key);
+    expect(augmentation(range(500), 3, key, false)).toEqual(all.map((variant) => variant - (variant % 2)));
+    expect(all.some((variant) => variant % 2 === 1)).toBe(true);
+  });
+
+  test("a split keeps to it, also where it is made again from itself", () => {
+    const data = numbered(60);
+    const [plain, both] = [false, true].map((flip) => split(data, range(60), { batchSize: 60, augment: true, flip }));
+    const x = (part: typeof plain) => part?.batch(0, 0, key).x.toArray();
+    expect(x(plain)).not.toEqual(x(both));
+    expect(x(split(data, range(60), { ...plain, batchSize: 60 }))).toEqual(x(plain));
+    const { train } = splits("data", { train: data, test: data }, { ...defaults, augment: true, flip: false });
+    expect(train.flip).toBe(false);
+  });
+});
+
 describe("splits", () => {
   const data = { train: numbered(100, 4), test: numbered(10, 4) };
 

@@ -12,6 +12,8 @@ export interface SplitOptions {
   readonly batchSize?: number;
   /** Whether `batch` zero-pads by 4, crops at random and mirrors half of the images. Default false. */
   readonly augment?: boolean;
+  /** Whether `augment` mirrors. Default true. */
+  readonly flip?: boolean | undefined;
   /** Side in pixels of the square that `batch` cuts out of each image. Default none. */
   readonly cutout?: number | undefined;
   /** Alpha of the Beta distribution by which `batch` mixes images and labels in pairs. Default none. */
@@ -52,8 +54,9 @@ interface Part {
 }
 
 /** The images of a part, augmented. */
-function gatherPart({ dataset, images, round, keyed }: Part, { augment = false, cutout }: SplitOptions): Batch {
-  const batch = gather(dataset, images, augment ? augmentation(images, round, keyed) : undefined);
+function gatherPart({ dataset, images, round, keyed }: Part, options: SplitOptions): Batch {
+  const { augment = false, flip, cutout } = options;
+  const batch = gather(dataset, images, augment ? augmentation(images, round, keyed, flip) : undefined);
   if (cutout !== undefined) scope(() => cutOut(batch.x, images, cutout, round, keyed));
   return batch;
 }
@@ -78,7 +81,7 @@ function extraCount(batchSize: number, extra: Extra | undefined): number {
 
 /** Batches of the images at `indices` of a data set. */
 export function split(dataset: Dataset, indices: Int32Array, options: SplitOptions = {}): Split {
-  const { augment = false, cutout, mixup, extra } = options;
+  const { augment = false, flip = true, cutout, mixup, extra } = options;
   const batchSize = whole("split", "batchSize", options.batchSize ?? 128, 1);
   if (cutout !== undefined) whole("split", "cutout", cutout, 1);
   if (mixup !== undefined && !(mixup > 0)) throw new UsageError(expected("split", "mixup above 0", mixup));
@@ -108,6 +111,7 @@ export function split(dataset: Dataset, indices: Int32Array, options: SplitOptio
     length: indices.length,
     batchSize,
     augment,
+    flip,
     cutout,
     mixup,
     extra,
@@ -134,6 +138,10 @@ export const splitsFields = {
     .boolean()
     .default(true)
     .describe("zero-pad by 4, crop at random and mirror half of the training images; default true"),
+  flip: z
+    .boolean()
+    .default(true)
+    .describe("whether augment mirrors; false where a mirror image is another class; default true"),
   selection: z.int().min(0).default(1000).describe("training images held out to choose checkpoints; default 1000"),
   examples: z.int().min(1).optional().describe("training images to use, besides those held out; default all"),
   cutout: z
@@ -149,7 +157,7 @@ export const splitsFields = {
 };
 
 const splitsSchema = z.object(splitsFields);
-export type SplitsOptions = z.output<typeof splitsSchema>;
+export type SplitsOptions = Omit<z.output<typeof splitsSchema>, "flip"> & Pick<SplitOptions, "flip">;
 
 /** Checks how many of `total` training images are held out and used, which can be done before any is loaded. */
 export function checkSplits(where: string, total: number, options: SplitsOptions): void {
@@ -162,13 +170,13 @@ export function checkSplits(where: string, total: number, options: SplitsOptions
  * not on the seed of a run: runs that differ in seed choose checkpoints on the same images, and a smaller `examples` is a subset.
  */
 export function splits(where: string, data: { train: Dataset; test: Dataset }, options: SplitsOptions): Splits {
-  const { batchSize, augment, selection, cutout, mixup } = options;
+  const { batchSize, augment, flip, selection, cutout, mixup } = options;
   const total = data.train.length;
   checkSplits(where, total, options);
   const order = rng(0, "held-out images").permutation(total);
   const used = order.slice(selection, selection + (options.examples ?? total));
   return {
-    train: split(data.train, used.sort(), { batchSize, augment, cutout, mixup }),
+    train: split(data.train, used.sort(), { batchSize, augment, flip, cutout, mixup }),
     selection: split(data.train, order.slice(0, selection).sort(), { batchSize }),
     test: split(
       data.test,
