@@ -1,4 +1,5 @@
 export { type CifarOptions, cifar10 } from "./cifar.js";
+export { type Cifar100Options, cifar100 } from "./cifar100.js";
 export { type ClassCounts, classCounts, labelsOf } from "./class-counts.js";
 export type { Batch, DataSource, Dataset, Extra, Split, Splits } from "./dataset.js";
 export { type DescribedImagesOptions, describedImages } from "./described-images.js";
@@ -6,5 +7,6 @@ export { extraImages, withExtra } from "./extra.js";
 export { cacheFolder, type OnProgress } from "./fetch.js";
 export { checkImages, type ImageCheckOptions, type ImageFindings } from "./image-checks.js";
 export { type SplitOptions, type SplitsOptions, split, splits } from "./loader.js";
+export { type FashionMnistOptions, fashionMnist, type MnistOptions, mnist } from "./mnist.js";
 export { type DataContext, type DataOrigin, datasets } from "./registry.js";
 export { type SyntheticOptions, synthetic } from "./synthetic.js";

@@ -1,9 +1,11 @@
 import type { z } from "zod";
 import { type Entry, registry } from "../util/index.js";
 import { cifar10, cifarOptions } from "./cifar.js";
+import { cifar100, cifar100Options } from "./cifar100.js";
 import type { Splits } from "./dataset.js";
 import { extraOptions, mixedSplits } from "./extra.js";
 import type { OnProgress } from "./fetch.js";
+import { fashionMnist, fashionMnistOptions, mnist, mnistOptions } from "./mnist.js";
 import { synthetic, syntheticOptions } from "./synthetic.js";
 
 /** What a data set is loaded with besides its options. */
@@ -37,6 +39,9 @@ const added = {
   extra: extraOptions.optional().describe("further training images, a share of each batch; default none"),
 };
 
+const IDX_FILES =
+  "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, plain or .gz,";
+
 export const datasets = registry<DataEntry<z.ZodType>>("data set", {
   cifar10: dataEntry({
     summary: "CIFAR-10 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32 x 32 in 10 classes",
@@ -47,6 +52,33 @@ export const datasets = registry<DataEntry<z.ZodType>>("data set", {
     options: cifarOptions.extend(added),
     create: async ({ extra, ...options }, { onProgress, offline }) =>
       mixedSplits(await cifar10({ ...options, onProgress, offline }), extra, onProgress),
+  }),
+  cifar100: dataEntry({
+    summary: "CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32 x 32 in 100 classes, or their 20 groups",
+    origin: {
+      from: "cs.toronto.edu/~kriz/cifar.html; never fetched",
+      byHand: "cifar-100-binary.tar.gz, the official binary version, into cifar100/ of the cache folder",
+    },
+    options: cifar100Options.extend(added),
+    create: async ({ extra, ...options }, { onProgress, offline }) =>
+      mixedSplits(await cifar100({ ...options, onProgress, offline }), extra, onProgress),
+  }),
+  mnist: dataEntry({
+    summary: "MNIST (LeCun et al. 1998): 60,000 + 10,000 grey images of 28 x 28 of ten digits",
+    origin: { from: "LeCun, Cortes, Burges; never fetched", byHand: `${IDX_FILES} into mnist/ of the cache folder` },
+    options: mnistOptions.extend(added),
+    create: async ({ extra, ...options }, { onProgress, offline }) =>
+      mixedSplits(await mnist({ ...options, onProgress, offline }), extra, onProgress),
+  }),
+  "fashion-mnist": dataEntry({
+    summary: "Fashion-MNIST (Xiao et al. 2017): 60,000 + 10,000 grey images of 28 x 28 of ten kinds of clothes",
+    origin: {
+      from: "github.com/zalandoresearch/fashion-mnist; Debian's package dataset-fashion-mnist, on first use fetched with apt-get (31 MB)",
+      byHand: `apt-get install dataset-fashion-mnist, or ${IDX_FILES} into fashion-mnist/ of the cache folder`,
+    },
+    options: fashionMnistOptions.extend(added),
+    create: async ({ extra, ...options }, { onProgress, offline }) =>
+      mixedSplits(await fashionMnist({ ...options, onProgress, offline }), extra, onProgress),
   }),
   synthetic: dataEntry({
     summary: "generated smooth patterns with noise, learnt in seconds; nothing is downloaded",
