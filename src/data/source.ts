@@ -140,7 +140,9 @@ async function readWhole(file: string, maxBytes: number): Promise<Uint8Array> {
   try {
     const { size } = statSync(file);
     if (size <= maxBytes) return await readFile(file);
-    throw new DataError(expected(file, `at most ${maxBytes} bytes`, size), { code: "data/truncated" });
+    throw new DataError(`${expected(file, `at most ${maxBytes} bytes`, size)}; get the file again`, {
+      code: "data/size",
+    });
   } catch (error) {
     throw diskError(file, error, "read");
   }
