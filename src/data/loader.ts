@@ -137,7 +137,7 @@ export const splitsFields = {
   augment: z
     .boolean()
     .default(true)
-    .describe("zero-pad by 4, crop at random and mirror half of the training images; default true"),
+    .describe("zero-pad by 4, crop at random and mirror half of the training images, see flip; default true"),
   flip: z
     .boolean()
     .default(true)

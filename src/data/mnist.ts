@@ -27,17 +27,23 @@ import {
   sourceField,
 } from "./source.js";
 
-const source = sourceField(
-  "folder with the four idx files (train-images-idx3-ubyte to t10k-labels-idx1-ubyte), each plain or .gz; default: the cache, then other places on this machine",
-);
+const source = (usual: string) =>
+  sourceField(
+    `folder with the four idx files (train-images-idx3-ubyte to t10k-labels-idx1-ubyte), each plain or .gz; default: ${usual}`,
+  );
 
-export const fashionMnistOptions = z.strictObject({ ...splitsFields, source });
-export type FashionMnistOptions = z.input<typeof fashionMnistOptions> & FileContext;
-
-export const mnistOptions = fashionMnistOptions.extend({
+export const mnistOptions = z.strictObject({
+  ...splitsFields,
   flip: z.boolean().default(false).describe("whether augment mirrors, which makes no digits; default false"),
+  source: source("the cache, which is filled by hand"),
 });
 export type MnistOptions = z.input<typeof mnistOptions> & FileContext;
+
+export const fashionMnistOptions = z.strictObject({
+  ...splitsFields,
+  source: source("the cache, then Debian's package dataset-fashion-mnist, fetched with apt-get on first use"),
+});
+export type FashionMnistOptions = z.input<typeof fashionMnistOptions> & FileContext;
 
 const DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const CLOTHES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",");
