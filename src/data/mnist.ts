@@ -60,6 +60,9 @@ const FASHION_SHA256 = {
 };
 
 const DEBIAN_PACKAGE = "dataset-fashion-mnist";
+/** Whether Fashion-MNIST's files are on this machine, as far as a glance tells. */
+export const hasFashionMnist = () => [`/${DEBIAN_FOLDER}`, join(cacheFolder(), "fashion-mnist")].some(existsSync);
+
 /** Where that package has its files. */
 const DEBIAN_FOLDER = "usr/share/datasets/fashion-mnist";
 

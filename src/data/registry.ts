@@ -5,7 +5,7 @@ import { cifar100, cifar100Options } from "./cifar100.js";
 import type { Splits } from "./dataset.js";
 import { extraOptions, mixedSplits } from "./extra.js";
 import type { OnProgress } from "./fetch.js";
-import { fashionMnist, fashionMnistOptions, mnist, mnistOptions } from "./mnist.js";
+import { fashionMnist, fashionMnistOptions, hasFashionMnist, mnist, mnistOptions } from "./mnist.js";
 import { synthetic, syntheticOptions } from "./synthetic.js";
 
 /** What a data set is loaded with besides its options. */
@@ -75,6 +75,7 @@ export const datasets = registry<DataEntry<z.ZodType>>("data set", {
     origin: {
       from: "github.com/zalandoresearch/fashion-mnist; Debian's package dataset-fashion-mnist, on first use fetched with apt-get (31 MB)",
       byHand: `apt-get install dataset-fashion-mnist, or ${IDX_FILES} into fashion-mnist/ of the cache folder`,
+      isHere: hasFashionMnist,
     },
     options: fashionMnistOptions.extend(added),
     create: async ({ extra, ...options }, { onProgress, offline }) =>
