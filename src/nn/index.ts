@@ -4,7 +4,7 @@ export { encodePt } from "./checkpoint/pt-write.js";
 export { decodeSafetensors, encodeSafetensors, type RawTensor, readSafetensors } from "./checkpoint/safetensors.js";
 export { loadTensors, saveTensors } from "./checkpoint/tensors.js";
 export { type BatchNormMode, batchNorm, conv2d, linear, widen } from "./functional.js";
-export { batchNormInit, defaultInit, fanIn, normal, uniform } from "./init.js";
+export { batchNormInit, defaultInit, fanIn, layerNormInit, normal, uniform } from "./init.js";
 export {
   channelsLast,
   cloneParams,
@@ -18,3 +18,4 @@ export {
   pick,
 } from "./params.js";
 export { countPasses, type Passes } from "./passes.js";
+export { attention, layerNorm, tokens } from "./transformer.js";

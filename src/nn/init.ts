@@ -56,3 +56,9 @@ export function batchNormInit(
   buffers.set(`${name}.running_var`, own(ops.ones([channels])));
   buffers.set(`${name}.num_batches_tracked`, own(ops.zeros([], { dtype: "int64" })));
 }
+
+/** Layer norm as made new: weight 1, bias 0. */
+export function layerNormInit(params: Map<string, Tensor>, name: string, size: number): void {
+  params.set(`${name}.weight`, keep(ops.ones([size]), { forever: true }));
+  params.set(`${name}.bias`, keep(ops.zeros([size]), { forever: true }));
+}
