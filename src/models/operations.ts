@@ -17,11 +17,13 @@ export function layerRuns(model: Model): Map<string, LayerRun> {
   return runs;
 }
 
-/** Multiplications of one image's forward pass in convolutions and linear layers, zero weights included. */
+/**
+ * Multiplications of one image's forward pass in convolutions and linear layers, zero weights included; attention's own
+ * products, which have no weights, are not.
+ */
 export function multiplications(model: Model): number {
   return [...layerRuns(model).values()].reduce((sum, { name, output }) => {
-    const [outputs = 1, ...rest] = param(model.params, `${name}.weight`).shape;
-    const pixels = output.slice(2).reduce((a, b) => a * b, 1);
-    return sum + outputs * pixels * rest.reduce((a, b) => a * b, 1);
+    const [, ...inputs] = param(model.params, `${name}.weight`).shape;
+    return sum + [...output, ...inputs].reduce((a, b) => a * b, 1);
   }, 0);
 }
