@@ -23,11 +23,16 @@ function join(a: Channels, b: Channels): Channels {
   return kept;
 }
 
+/** Operations that take the channels of a token as a whole. */
+const TOKENWISE: ReadonlySet<Operation["op"]> = new Set(["layernorm", "attention", "tokens"]);
+
 /**
  * Which layers of a described network share channels, read off its operations: each convolution and linear layer reads
- * the current stream and begins another, and `add` joins two. The image's stream comes first.
+ * the current stream and begins another, and `add` joins two. The image's stream comes first. None in a transformer,
+ * where no channel can be cut out by itself.
  */
 export function streamsOf(steps: readonly Operation[]): Stream[] {
+  if (steps.some(({ op }) => TOKENWISE.has(op))) return [];
   const all: Channels[] = [];
   const fresh = (writers: string[]): Channels => {
     const made: Channels = { writers, readers: [] };

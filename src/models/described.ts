@@ -1,13 +1,16 @@
 // A network given as a list of operations in JSON, run on safetensors of PyTorch names. It holds no code.
 import { z } from "zod";
 import {
+  attention,
   type BatchNormMode,
   batchNorm,
   channelsLast,
   conv2d,
+  layerNorm,
   linear,
   type ModelState,
   mapParams,
+  tokens,
   widen,
 } from "../nn/index.js";
 import { keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
@@ -43,6 +46,12 @@ const operation = z.discriminatedUnion("op", [
   z.strictObject({ op: z.literal("avgpool_to"), size: count }),
   z.strictObject({ op: z.literal("flatten") }),
   z.strictObject({ op: z.literal("linear"), name, in: count, out: count, bias: z.boolean().default(true) }),
+  z.strictObject({ op: z.literal("gelu") }),
+  z.strictObject({ op: z.literal("layernorm"), name, size: count, eps: z.number().gt(0).default(1e-5) }),
+  // [N,size,H,W] to `count` = 1 + HW tokens; the names are those of whole parameters.
+  z.strictObject({ op: z.literal("tokens"), classToken: name, positions: name, count, size: count }),
+  z.strictObject({ op: z.literal("attention"), heads: count }),
+  z.strictObject({ op: z.literal("first_token") }),
   z.strictObject({ op: z.literal("store"), id: z.string() }),
   z.strictObject({ op: z.literal("load"), id: z.string() }),
   z.strictObject({ op: z.literal("add"), id: z.string() }),
@@ -99,6 +108,16 @@ export function compile(step: Operation, previous: Operation | undefined, dtype:
       return (_state, x) => ops.flatten(x, { startDim: 1 });
     case "linear":
       return (state, x) => linear(state, step.name, x);
+    case "gelu":
+      return (_state, x) => ops.gelu(x);
+    case "layernorm":
+      return (state, x) => layerNorm(state, step.name, x, { eps: step.eps });
+    case "tokens":
+      return (state, x) => tokens(state, step, x);
+    case "attention":
+      return (_state, x) => attention(x, step.heads);
+    case "first_token":
+      return (_state, x) => ops.select(x, 1, 0);
     case "store":
       return (_state, x, _mode, stored) => {
         stored.set(step.id, x);
@@ -131,7 +150,8 @@ function namesOf(steps: readonly Operation[]): { params: string[]; buffers: stri
     } else if (step.op === "batchnorm2d") {
       params.push(`${step.name}.weight`, `${step.name}.bias`);
       buffers.push(`${step.name}.running_mean`, `${step.name}.running_var`);
-    }
+    } else if (step.op === "layernorm") params.push(`${step.name}.weight`, `${step.name}.bias`);
+    else if (step.op === "tokens") params.push(step.classToken, step.positions);
   }
   return { params, buffers, prunable };
 }

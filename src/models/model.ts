@@ -38,8 +38,13 @@ export interface Model extends ModelState {
   readonly numClasses: number;
   /** Known of built-in and described networks; without it, a network is evaluated as it is. */
   readonly shortcuts?: Shortcuts | undefined;
-  /** Which layers share channels; without it, each layer is thought to have its own. */
+  /**
+   * Which layers share channels; without it, each layer is thought to have its own. Empty where no channel can be cut out
+   * by itself: layer norm divides all channels of a token by what they have in common, and attention splits them into heads.
+   */
   readonly streams?: readonly Stream[] | undefined;
+  /** Prunable layers of one kind, by weight name: what HARP can give one rate. Layers without a group stand for themselves. */
+  readonly groups?: ReadonlyMap<string, string> | undefined;
   /** x [N,C,H,W] in [0,1] -> logits [N,K]; writes `state.buffers` only with `batchNorm: "update"`. */
   forward(state: ModelState, x: Tensor, options: { readonly batchNorm: BatchNormMode }): Tensor;
 }

@@ -20,9 +20,10 @@ export interface NetworkOptions {
 
 /** In bfloat16 the weights are cast once, for all passes that do not train them. */
 function freeze(state: ModelState, precision: Precision): ModelState {
-  const params = mapParams(state.params, (tensor) => {
+  const params = mapParams(state.params, (tensor, name) => {
     const detached = ops.detach(tensor);
-    return precision === "bfloat16" && tensor.shape.length > 1 ? ops.to(detached, "bfloat16") : detached;
+    const isMatrix = tensor.shape.length > 1 && name.endsWith(".weight");
+    return precision === "bfloat16" && isMatrix ? ops.to(detached, "bfloat16") : detached;
   });
   return { params, buffers: state.buffers };
 }

@@ -1,7 +1,7 @@
 // Networks as nested lists of steps: from one list come the parameters and their initial values, the forward pass, the
 // prunable names, and what pruning and evaluation know of the network's shape.
 import { z } from "zod";
-import { type BatchNormMode, batchNormInit, defaultInit, type ModelState, normal } from "../nn/index.js";
+import { type BatchNormMode, batchNormInit, defaultInit, layerNormInit, type ModelState, normal } from "../nn/index.js";
 import { keep, ops, scope, type Tensor } from "../torch/index.js";
 import { expected, type Rng, rng, UsageError } from "../util/index.js";
 import { compile, type Operation } from "./described.js";
@@ -17,15 +17,19 @@ interface Residual {
 }
 export type Step = Operation | Residual;
 
-/** Square kernel, padded so that a stride of 1 keeps the size (odd kernels), without a bias unless told otherwise. */
+/** Square kernel, without a bias unless told otherwise; the usual padding keeps the size at a stride of 1 (odd kernels). */
 export function conv(
   name: string,
   inputs: number,
   outputs: number,
-  options: { readonly kernel?: number; readonly stride?: number; readonly bias?: boolean } = {},
+  options: {
+    readonly kernel?: number;
+    readonly stride?: number;
+    readonly padding?: number;
+    readonly bias?: boolean;
+  } = {},
 ): Step {
-  const { kernel = 3, stride = 1, bias = false } = options;
-  const padding = Math.floor((kernel - 1) / 2);
+  const { kernel = 3, stride = 1, bias = false, padding = Math.floor((kernel - 1) / 2) } = options;
   return { op: "conv2d", name, in: inputs, out: outputs, kernel, stride, padding, bias };
 }
 export const norm = (name: string, channels: number): Step => ({ op: "batchnorm2d", name, channels, eps: 1e-5 });
@@ -46,6 +50,18 @@ export const linear = (name: string, inputs: number, outputs: number): Step => (
   out: outputs,
   bias: true,
 });
+export const gelu: Step = { op: "gelu" };
+export const layerNorm = (name: string, size: number): Step => ({ op: "layernorm", name, size, eps: 1e-6 });
+/** Patches [N,size,H,W] as `count` tokens, a learned one first. */
+export const tokens = (count: number, size: number): Step => ({
+  op: "tokens",
+  classToken: "cls_token",
+  positions: "pos_embed",
+  count,
+  size,
+});
+export const attention = (heads: number): Step => ({ op: "attention", heads });
+export const firstToken: Step = { op: "first_token" };
 export const residual = (body: readonly Step[], skip: readonly Step[]): Step => ({ op: "residual", body, skip });
 
 const perChannel = z.array(z.number()).min(1);
@@ -87,6 +103,8 @@ export interface Initial {
   readonly linear?: (shape: readonly number[]) => number;
   /** Of linear layers. */
   readonly zeroBias?: boolean;
+  /** Standard deviation of a normal class token and positions; default 1. */
+  readonly tokens?: number;
 }
 
 /** Of a convolution's weight [out,in,kh,kw] in He's initialisation by outputs: sqrt(2 / (out kh kw)). */
@@ -132,8 +150,12 @@ function inOrder(steps: readonly Step[]): Pass {
 }
 
 function plus(body: Pass, skip: Pass): Pass {
-  // The body ends with a convolution or a norm, whose result nothing else reads.
-  return (state, x, mode) => ops.add_(body(state, x, mode), skip(state, x, mode));
+  return (state, x, mode) => {
+    const [result, other] = [body(state, x, mode), skip(state, x, mode)];
+    // The body ends with a convolution, a batch norm or a linear layer, whose result nothing else reads; in bfloat16
+    // tokens stay float32.
+    return result.dtype === other.dtype ? ops.add_(result, other) : ops.add(result, other);
+  };
 }
 
 function initialise(steps: readonly Operation[], initial: Initial, key: Rng): ModelState {
@@ -145,8 +167,17 @@ function initialise(steps: readonly Operation[], initial: Initial, key: Rng): Mo
     if (std === undefined || !bias) return;
     params.set(`${name}.bias`, keep(ops.zeros([shape[0] as number]), { forever: true }));
   };
+  // A module's own parameters stand before those of its layers, as in PyTorch.
   for (const step of steps) {
-    if (step.op === "batchnorm2d") batchNormInit(params, buffers, step.name, step.channels);
+    if (step.op !== "tokens") continue;
+    const own = (name: string, shape: readonly number[]) =>
+      params.set(name, normal(shape, initial.tokens ?? 1, key.at("init", name)));
+    own(step.classToken, [1, 1, step.size]);
+    own(step.positions, [1, step.count, step.size]);
+  }
+  for (const step of steps) {
+    if (step.op === "layernorm") layerNormInit(params, step.name, step.size);
+    else if (step.op === "batchnorm2d") batchNormInit(params, buffers, step.name, step.channels);
     else if (step.op === "conv2d") {
       const shape = [step.out, step.in, step.kernel, step.kernel];
       layer(step.name, shape, step.bias, initial.conv?.(shape));
