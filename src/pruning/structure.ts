@@ -108,6 +108,10 @@ function groupingOf(model: Model, name: string, choice: StructureChoice): Groupi
 export function layoutOf(model: Model, choice: StructureChoice): Layout | undefined {
   const { structure: name, pattern } = choice;
   if (name === "weights") return undefined;
+  if ((name === "filters" || name === "channels") && model.streams?.length === 0) {
+    const wanted = "a network without attention or layer norm, which mix channels (else weights, rows, kernels or n:m)";
+    throw new UsageError(expected(`structure ${name}`, wanted, model.spec.arch));
+  }
   const weights = new Map(model.prunable.map((weight) => [weight, groupingOf(model, weight, choice)]));
   if (pattern && [...weights.values()].every(({ whole }) => whole)) {
     const seen = [...weights.values()].map(({ shape }) => shape[1]);
