@@ -17,4 +17,5 @@ export {
   resnet50,
 } from "./resnet.js";
 export { type VggOptions, vgg11Bn, vgg13Bn, vgg16Bn } from "./vgg.js";
+export { type VitOptions, vitB, vitS, vitTi } from "./vit.js";
 export { type WideResnetOptions, wrn28x4, wrn28x10, wrn34x10, wrn40x2 } from "./wide-resnet.js";

@@ -14,6 +14,7 @@ import {
   resnetOptions,
 } from "./resnet.js";
 import { vgg11Bn, vgg13Bn, vgg16Bn, vggOptions } from "./vgg.js";
+import { vitB, vitOptions, vitS, vitTi } from "./vit.js";
 import { wideResnetOptions, wrn28x4, wrn28x10, wrn34x10, wrn40x2 } from "./wide-resnet.js";
 
 /** What a model is built from besides its options. */
@@ -59,4 +60,7 @@ export const models = registry("model", {
     imagenetResnetOptions,
     imagenetResnet50,
   ),
+  vit_ti: row("vision transformer of DeiT-Ti's size, 5.4 M weights at 32 pixels", vitOptions.vit_ti, vitTi),
+  vit_s: row("vision transformer of DeiT-S's size, 21.3 M weights at 32 pixels", vitOptions.vit_s, vitS),
+  vit_b: row("vision transformer of DeiT-B's size, 85.2 M weights at 32 pixels", vitOptions.vit_b, vitB),
 });

@@ -261,4 +261,62 @@ const plain: Readonly<Record<string, Row>> = {
   },
 };
 
-export const rows: Readonly<Record<string, Row>> = { ...residual, ...wide, ...plain };
+const vitSmall = (width: number, heads: number) => ({
+  small: { width, heads, depth: 2, imageSize: 12, numClasses: 5 },
+});
+const vitNames = (width: number) => ({
+  cls_token: [1, 1, width],
+  pos_embed: [1, 65, width],
+  "patch_embed.proj.weight": [width, 3, 4, 4],
+  "patch_embed.proj.bias": [width],
+  "blocks.0.norm1.weight": [width],
+  "blocks.0.norm1.bias": [width],
+  "blocks.0.attn.qkv.weight": [3 * width, width],
+  "blocks.0.attn.qkv.bias": [3 * width],
+  "blocks.5.attn.proj.weight": [width, width],
+  "blocks.5.attn.proj.bias": [width],
+  "blocks.11.norm2.bias": [width],
+  "blocks.11.mlp.fc1.weight": [4 * width, width],
+  "blocks.11.mlp.fc1.bias": [4 * width],
+  "blocks.11.mlp.fc2.weight": [width, 4 * width],
+  "blocks.11.mlp.fc2.bias": [width],
+  "norm.weight": [width],
+  "norm.bias": [width],
+  "head.weight": [10, width],
+  "head.bias": [10],
+});
+const vitOrder = {
+  0: "patch_embed.proj.weight",
+  1: "blocks.0.attn.qkv.weight",
+  2: "blocks.0.attn.proj.weight",
+  3: "blocks.0.mlp.fc1.weight",
+  4: "blocks.0.mlp.fc2.weight",
+  49: "head.weight",
+};
+
+/** Of width D at 32 pixels: 12 (12 D D + 13 D) in the blocks, 48 D + D + D + 65 D before and 2 D + 10 D + 10 behind them. */
+const transformers: Readonly<Record<string, Row>> = {
+  vit_ti: {
+    ...counts(152, 5_362_762, 50, 5_319_552, [1_063_940, 531_982, 265_997, 53_213]),
+    ...vitSmall(12, 3),
+    folds: [0, 0],
+    names: vitNames(192),
+    order: vitOrder,
+  },
+  vit_s: {
+    ...counts(152, 21_342_346, 50, 21_255_936, [4_251_207, 2_125_616, 1_062_826, 212_588]),
+    ...vitSmall(12, 2),
+    folds: [0, 0],
+    names: vitNames(384),
+    order: vitOrder,
+  },
+  vit_b: {
+    ...counts(152, 85_152_010, 50, 84_979_200, [16_995_869, 8_497_947, 4_248_980, 849_806]),
+    ...vitSmall(8, 1),
+    folds: [0, 0],
+    names: vitNames(768),
+    order: vitOrder,
+  },
+};
+
+export const rows: Readonly<Record<string, Row>> = { ...residual, ...wide, ...plain, ...transformers };

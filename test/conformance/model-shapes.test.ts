@@ -2,7 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { folded, type Model, models, type Stream, withState } from "../../src/models/index.js";
 import { cloneParams, type ModelState, type Params, param } from "../../src/nn/index.js";
+import { harp, layoutOf } from "../../src/pruning/index.js";
 import { noGrad, ops, scope, type Tensor } from "../../src/torch/index.js";
+import { rng } from "../../src/util/index.js";
 import { exercised } from "../support/exercised.js";
 import { freeModel } from "../support/tiny.js";
 import { rows } from "./model-rows.js";
@@ -60,7 +62,29 @@ describe.each(Object.entries(rows))("%s", (name, { folds }) => {
       expect(change(logits(model, model, x), logits(model, state, x))).toBeLessThan(1e-10);
     });
   });
+});
 
+const isTransformer = ([name]: readonly [string, unknown]) => name.startsWith("vit_");
+
+describe.each(Object.entries(rows).filter(isTransformer))("%s", (name) => {
+  test("has no channel that can be cut out: such structures are refused, others are not", () => {
+    onSmall(name, (model) => {
+      expect(model.streams).toEqual([]);
+      for (const structure of ["filters", "channels"] as const) {
+        expect(() => layoutOf(model, { structure })).toThrow(
+          `structure ${structure}: expected a network without attention or layer norm`,
+        );
+      }
+      expect(() => harp({ keepRatio: 0.5, structure: "channels" }).init(model, rng(1))).toThrow("without attention");
+      const layout = layoutOf(model, { structure: "n:m", pattern: { n: 2, m: 4 } });
+      expect([...(layout?.weights.values() ?? [])].filter(({ whole }) => !whole).length).toBeGreaterThanOrEqual(
+        model.prunable.length - 1,
+      );
+    });
+  });
+});
+
+describe.each(Object.entries(rows).filter((row) => !isTransformer(row)))("%s", (name) => {
   test("says of every layer what it reads and writes, once", () => {
     onSmall(name, (model) => {
       const layers = model.prunable.map((weight) => weight.replace(/\.weight$/, "")).sort();
