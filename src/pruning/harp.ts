@@ -6,6 +6,7 @@
 //   g_e = (e + 1) gain in epoch e, fixed for good at the end of the first epoch where R / K - 1 rounds to 0 at 4 decimals.
 // Deviations: an epoch may be chosen only while R <= K (1 + 5e-5) (the reference asks once, `parity: budget-once`);
 // `mode: scores` prunes each layer to K (the reference leaves the rates at 0.73); rates are named by layer.
+// `ratesBy: group` (not in the paper) learns one rate for all layers that the network puts in a group.
 import { z } from "zod";
 import type { Model } from "../models/index.js";
 import { mapParams, type Params, param, pick } from "../nn/index.js";
@@ -33,6 +34,10 @@ const plainOptions = z.strictObject({
     .enum(["joint", "scores", "rates"])
     .default("joint")
     .describe("what is learned; `scores`: at fixed rates that keep keepRatio; default joint"),
+  ratesBy: z
+    .enum(["layer", "group"])
+    .default("layer")
+    .describe("who has a rate: each `layer` (default), or each `group` of them that the network names: qkv, proj, mlp"),
   initialRates,
   initialKeepRatio: ratio.default(0.1).describe("share of the weights that the first rates keep; default 0.1"),
   rates: importedRates.optional().describe("first rates by layer name, or in the network's order, for `imported`"),
@@ -56,6 +61,10 @@ type Options = z.output<typeof plainOptions>;
 function check(given: Options, context: z.core.$RefinementCtx): void {
   const problem = (key: keyof Options, message: string) =>
     context.addIssue({ code: "custom", path: [key], message, input: given[key] });
+  if (given.ratesBy === "group") {
+    if (given.structure === "channels") problem("ratesBy", "to be layer for channels");
+    if (given.initialRates !== "uniform") problem("initialRates", "to be uniform with ratesBy `group`");
+  }
   const sources = [given.rates, given.ratesFile].filter((source) => source !== undefined);
   if (given.initialRates === "imported") {
     if (sources.length !== 1) problem("rates", "or ratesFile, one of the two, with initialRates `imported`");
@@ -150,10 +159,10 @@ function learning(harp: Harp): Pick<Method, "penalty" | "epochEnd" | "candidate"
 }
 
 function withGranularity(options: Options): Harp {
-  const { keepRatio, structure, alpha, scoreInit, parity } = options;
+  const { keepRatio, structure, alpha, scoreInit, parity, ratesBy } = options;
   const granularity =
     structure === "weights"
-      ? weightGranularity(keepRatio, scoreInit)
+      ? weightGranularity({ keepRatio, scoreInit, ratesBy })
       : channelGranularity({ keepRatio, scoreInit, parity: new Set(parity) });
   return { ...options, floor: alpha * keepRatio, granularity };
 }
