@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { exercised } from "../../test/support/exercised.js";
 import { freeModel } from "../../test/support/tiny.js";
+import { crossEntropy, linf, pgd } from "../attacks/index.js";
 import { param } from "../nn/index.js";
 import { grad, noGrad, ops, scope, type Tensor } from "../torch/index.js";
+import { rng } from "../util/index.js";
 import { describedModel } from "./described.js";
 import { folded } from "./fold.js";
 import type { Model } from "./model.js";
@@ -64,6 +66,19 @@ test("multiplies each weight once a token", () => {
   withModel(vitTi(tiny), (model) => {
     // 4 patches of 48 numbers, 5 tokens through the block's 12 * 8 * 8 weights, one through the head.
     expect(multiplications(model)).toBe(4 * 48 * 8 + 5 * 12 * 64 + 8 * 4);
+  });
+});
+
+test("has a gradient that PGD follows: within eps, the loss rises on every image", () => {
+  withModel(vitTi({ ...tiny, depth: 2 }), (model) => {
+    const { victim } = bindNetwork(model, model);
+    const x = ops.uniform_(ops.empty([6, 3, 8, 8]));
+    const y = ops.argmax(victim.logits(x), { dim: 1 });
+    const attack = pgd(linf({ eps: "8/255" }), { steps: 5, stepSize: "2/255" });
+    const xAdv = attack.perturb(victim, x, y, { rng: rng(2) });
+    expect(ops.amax(ops.abs(ops.sub(xAdv, x))).item()).toBeLessThanOrEqual(8 / 255 + 1e-6);
+    const rise = ops.sub(crossEntropy(victim.logits(xAdv), y), crossEntropy(victim.logits(x), y));
+    expect(ops.amin(rise).item()).toBeGreaterThan(0);
   });
 });
 
