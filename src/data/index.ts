@@ -9,4 +9,5 @@ export { checkImages, type ImageCheckOptions, type ImageFindings } from "./image
 export { type SplitOptions, type SplitsOptions, split, splits } from "./loader.js";
 export { type FashionMnistOptions, fashionMnist, type MnistOptions, mnist } from "./mnist.js";
 export { type DataContext, type DataOrigin, datasets } from "./registry.js";
+export { type SvhnOptions, svhn } from "./svhn.js";
 export { type SyntheticOptions, synthetic } from "./synthetic.js";

@@ -6,6 +6,7 @@ import type { Splits } from "./dataset.js";
 import { extraOptions, mixedSplits } from "./extra.js";
 import type { OnProgress } from "./fetch.js";
 import { fashionMnist, fashionMnistOptions, hasFashionMnist, mnist, mnistOptions } from "./mnist.js";
+import { svhn, svhnOptions } from "./svhn.js";
 import { synthetic, syntheticOptions } from "./synthetic.js";
 
 /** What a data set is loaded with besides its options. */
@@ -80,6 +81,17 @@ export const datasets = registry<DataEntry<z.ZodType>>("data set", {
     options: fashionMnistOptions.extend(added),
     create: async ({ extra, ...options }, { onProgress, offline }) =>
       mixedSplits(await fashionMnist({ ...options, onProgress, offline }), extra, onProgress),
+  }),
+  svhn: dataEntry({
+    summary: "SVHN (Netzer et al. 2011): 73,257 + 26,032 colour images of 32 x 32 of house numbers' digits",
+    origin: {
+      from: 'ufldl.stanford.edu/housenumbers, "format 2"; no registry has it, so it is never fetched',
+      byHand:
+        "train_32x32.mat and test_32x32.mat (and extra_32x32.mat for includeExtra) into svhn/ of the cache folder",
+    },
+    options: svhnOptions.extend(added),
+    create: async ({ extra, ...options }, { onProgress }) =>
+      mixedSplits(await svhn({ ...options, onProgress }), extra, onProgress),
   }),
   synthetic: dataEntry({
     summary: "generated smooth patterns with noise, learnt in seconds; nothing is downloaded",
