@@ -1,15 +1,14 @@
 // Extra training images from an .npz file, as published sets of generated CIFAR-10 images are: `image` uint8 [N,H,W,C] and `label`
 // whole numbers [N]. Gowal, Rebuffi, Wiles, Stimberg, Calian, Mann, "Improving Robustness using Generated Data", NeurIPS 2021, arXiv
 // 2110.09468, mix them into each batch in a fixed share (0.7 of CIFAR-10's); so do we.
-import { createHash } from "node:crypto";
 import { z } from "zod";
-import { keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
+import { keep, ops, scope, tensor } from "../torch/index.js";
 import { expected, parseOptions, sha256, UsageError } from "../util/index.js";
+import { type ArrayFile, arrayFiles, classCounts, readLabels, readPixels } from "./arrays.js";
 import type { Dataset, Splits } from "./dataset.js";
 import type { OnProgress } from "./fetch.js";
 import { split } from "./loader.js";
-import { bad, LONGEST_HEADER, type NpyHeader, npyHeader, npyNumbers } from "./npy.js";
-import { readEntry, type ZipEntry, zipEntries } from "./npz.js";
+import { bad } from "./npy.js";
 
 export const extraOptions = z.strictObject({
   path: z.string().min(1).describe("an .npz file with `image` uint8 [N,H,W,C] and `label` [N]"),
@@ -18,94 +17,10 @@ export const extraOptions = z.strictObject({
 export type ExtraOptions = z.output<typeof extraOptions>;
 const shareOptions = extraOptions.pick({ ratio: true });
 
-/** Takes an array's bytes as they come, `at` counted from the first value. */
-type Sink = (piece: Buffer, at: number) => void;
-
-/** Reads an array: `begin` is told its header before any value is there, and says where they go. Returns the SHA-256 of all. */
-async function readArray(path: string, entry: ZipEntry, begin: (header: NpyHeader) => Sink): Promise<string> {
-  const where = `${path}: ${entry.name}`;
-  const hash = createHash("sha256");
-  let front = Buffer.alloc(0);
-  let open: { readonly sink: Sink; done: number } | undefined;
-  const start = () => {
-    const header = npyHeader(where, front);
-    if (header.offset + header.length !== entry.size) {
-      throw bad(where, `${header.length} bytes of values, as its header says`, entry.size - header.offset);
-    }
-    open = { sink: begin(header), done: 0 };
-    pour(front.subarray(header.offset));
-  };
-  const pour = (piece: Buffer) => {
-    if (open === undefined || piece.length === 0) return;
-    open.sink(piece, open.done);
-    open.done += piece.length;
-  };
-  await readEntry(path, entry, (piece) => {
-    hash.update(piece);
-    if (open) return pour(piece);
-    front = Buffer.concat([front, piece]);
-    if (front.length >= Math.min(LONGEST_HEADER, entry.size)) start();
-  });
-  if (open === undefined) start();
-  return hash.digest("hex");
-}
-
-function entryOf(path: string, entries: ReadonlyMap<string, ZipEntry>, name: string): ZipEntry {
-  const found = entries.get(`${name}.npy`);
+function arrayOf(path: string, arrays: ReadonlyMap<string, ArrayFile>, name: string): ArrayFile {
+  const found = arrays.get(name);
   if (found) return found;
-  throw bad(path, `arrays image and label`, [...entries.keys()].slice(0, 8).join(", ") || "none");
-}
-
-/** Pixels as a tensor [N,H,W,C] that the caller owns, filled as they are unpacked: they are never in memory twice. */
-async function readImages(path: string, entry: ZipEntry): Promise<{ readonly images: Tensor; readonly hash: string }> {
-  let images: Tensor | undefined;
-  try {
-    const hash = await readArray(path, entry, ({ type, shape, length }) => {
-      if (type.bytes !== 1 || type.signed || shape.length !== 4 || length === 0) {
-        throw bad(`${path}: image`, "uint8 [N,H,W,C]", `${type.signed ? "int" : "uint"}${8 * type.bytes} [${shape}]`);
-      }
-      const pixels = keep(
-        scope(() => ops.empty([...shape], { dtype: "uint8" })),
-        { forever: true },
-      );
-      images = pixels;
-      return (piece, at) =>
-        scope(() => {
-          const flat = ops.view(pixels, [length]);
-          ops.copy_(ops.narrow(flat, 0, at, piece.length), tensor(new Uint8Array(piece)));
-        });
-    });
-    return { images: images as unknown as Tensor, hash };
-  } catch (error) {
-    images?.dispose();
-    throw error;
-  }
-}
-
-async function readLabels(
-  path: string,
-  entry: ZipEntry,
-): Promise<{ readonly labels: number[]; readonly hash: string }> {
-  let found: { readonly header: NpyHeader; readonly bytes: Uint8Array } | undefined;
-  const hash = await readArray(path, entry, (header) => {
-    if (header.shape.length !== 1) throw bad(`${path}: label`, "whole numbers [N]", `[${header.shape}]`);
-    const bytes = new Uint8Array(header.length);
-    found = { header, bytes };
-    return (piece, at) => bytes.set(piece, at);
-  });
-  if (found === undefined) throw bad(`${path}: label`, "whole numbers [N]", "nothing");
-  return { labels: npyNumbers(`${path}: label`, found.bytes, found.header.type), hash };
-}
-
-/** How many images each class has; DataError for a label that is no class. */
-function classCounts(path: string, labels: readonly number[], numClasses: number): number[] {
-  const counts = new Array<number>(numClasses).fill(0);
-  for (const [i, label] of labels.entries()) {
-    const before = counts[label];
-    if (before === undefined) throw bad(`${path}: label`, `classes in [0, ${numClasses - 1}]`, `${label} at ${i}`);
-    counts[label] = before + 1;
-  }
-  return counts;
+  throw bad(path, "arrays image and label", [...arrays.keys()].slice(0, 8).join(", ") || "none");
 }
 
 /**
@@ -113,33 +28,36 @@ function classCounts(path: string, labels: readonly number[], numClasses: number
  * damaged, another kind of file, or its images or labels do not fit.
  */
 export async function extraImages(path: string, like: Dataset, onProgress?: OnProgress): Promise<Dataset> {
-  const entries = zipEntries(path);
+  const arrays = arrayFiles(path);
   const { numClasses, classNames } = like;
-  const { labels, hash: labelHash } = await readLabels(path, entryOf(path, entries, "label"));
-  const counts = classCounts(path, labels, numClasses);
-  const { images, hash } = await readImages(path, entryOf(path, entries, "image"));
-  const [length = 0, height, width, channels] = images.shape;
-  try {
-    const shape = [channels, height, width];
-    if (String(shape) !== String(like.images.shape.slice(1))) {
-      throw bad(`${path}: image`, `images [N,H,W,C] that are [${like.images.shape.slice(1)}] as [C,H,W]`, `[${shape}]`);
-    }
-    if (labels.length !== length) throw bad(`${path}: label`, `${length} labels, one an image`, labels.length);
-  } catch (error) {
-    images.dispose();
-    throw error;
-  }
+  const labelFile = arrayOf(path, arrays, "label");
+  const { labels, hash: labelHash } = await readLabels(labelFile);
+  const counts = classCounts(labelFile, labels, numClasses);
+  const [channels, height, width] = like.images.shape.slice(1);
+  const imageFile = arrayOf(path, arrays, "image");
+  const { pixels, hash } = await readPixels(imageFile, {
+    what: "uint8 [N,H,W,C]",
+    ranks: [4],
+    check([length, ...shape]) {
+      if (String(shape) !== String([height, width, channels])) {
+        const what = `images [N,H,W,C] that are [${[channels, height, width]}] as [C,H,W]`;
+        throw bad(imageFile.where, what, `[${[shape[2], shape[0], shape[1]]}]`);
+      }
+      if (labels.length !== length) throw bad(labelFile.where, `${length} labels, one an image`, labels.length);
+    },
+  });
+  const { length } = labels;
   onProgress?.(
     `extra: ${length} images of [${channels},${height},${width}] from ${path}; of each class ${counts.join(", ")}`,
   );
   const owned = keep(
     scope(() => ({
-      images: ops.permute(images, [0, 3, 1, 2]),
+      images: ops.permute(pixels, [0, 3, 1, 2]),
       labels: tensor(BigInt64Array.from(labels, BigInt)),
     })),
     { forever: true },
   );
-  images.dispose();
+  pixels.dispose();
   const source = { kind: "npz", location: path, sha256: sha256([Buffer.from(hash), Buffer.from(labelHash)]) };
   return { name: `extra ${path}`, ...owned, length, numClasses, classNames, source };
 }
