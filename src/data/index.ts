@@ -8,6 +8,7 @@ export { cacheFolder, type OnProgress } from "./fetch.js";
 export { checkImages, type ImageCheckOptions, type ImageFindings } from "./image-checks.js";
 export { type SplitOptions, type SplitsOptions, split, splits } from "./loader.js";
 export { type FashionMnistOptions, fashionMnist, type MnistOptions, mnist } from "./mnist.js";
+export { type NpzOptions, npzImages } from "./npz-images.js";
 export { type DataContext, type DataOrigin, datasets } from "./registry.js";
 export { type SvhnOptions, svhn } from "./svhn.js";
 export { type SyntheticOptions, synthetic } from "./synthetic.js";

@@ -6,6 +6,7 @@ import type { Splits } from "./dataset.js";
 import { extraOptions, mixedSplits } from "./extra.js";
 import type { OnProgress } from "./fetch.js";
 import { fashionMnist, fashionMnistOptions, hasFashionMnist, mnist, mnistOptions } from "./mnist.js";
+import { npzImages, npzOptions } from "./npz-images.js";
 import { svhn, svhnOptions } from "./svhn.js";
 import { synthetic, syntheticOptions } from "./synthetic.js";
 
@@ -92,6 +93,14 @@ export const datasets = registry<DataEntry<z.ZodType>>("data set", {
     options: svhnOptions.extend(added),
     create: async ({ extra, ...options }, { onProgress }) =>
       mixedSplits(await svhn({ ...options, onProgress }), extra, onProgress),
+  }),
+  npz: dataEntry({
+    summary:
+      "images of one's own from an .npz file or a folder of .npy files, with uint8 pixels and whole numbers as labels",
+    origin: { from: "the files that its options path and testPath name" },
+    options: npzOptions.extend(added),
+    create: async ({ extra, ...options }, { onProgress }) =>
+      mixedSplits(await npzImages({ ...options, onProgress }), extra, onProgress),
   }),
   synthetic: dataEntry({
     summary: "generated smooth patterns with noise, learnt in seconds; nothing is downloaded",
