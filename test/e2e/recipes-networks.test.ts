@@ -27,9 +27,9 @@ test.each([
     arch: "wrn_28_4",
     set: [
       "model={ arch: wrn_28_4, width: 1, imageSize: 16 }",
-      "data={ name: synthetic, batchSize: 32, size: 16, examples: 48, selection: 16, testExamples: 32 }",
+      "data={ name: synthetic, batchSize: 32, size: 16, examples: 32, selection: 16, testExamples: 16 }",
     ],
-    examples: 32,
+    examples: 16,
   },
 ])(
   "$what: HYDRA, plain and with S2AP",
