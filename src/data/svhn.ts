@@ -84,8 +84,8 @@ function pixelSink(pixels: Uint8Array, start: number): Sink {
   return (piece, at) => {
     let within = at % IMAGE;
     let image = start + at - within;
-    for (const value of piece) {
-      pixels[image + (PLACES[within] as number)] = value;
+    for (let i = 0; i < piece.length; i += 1) {
+      pixels[image + (PLACES[within] as number)] = piece[i] as number;
       within += 1;
       if (within < IMAGE) continue;
       within = 0;
@@ -163,7 +163,17 @@ async function checkedHash(folder: string, names: readonly string[], env: SvhnEn
   return sha256(hashes);
 }
 
-function toDataset(name: string, { pixels, labels }: Images, source: DataSource): Dataset {
+/** The images of these files as one data set; `check` is told their number before the tensors are made. */
+async function load(
+  name: string,
+  files: readonly string[],
+  source: DataSource,
+  check?: (length: number) => void,
+): Promise<Dataset> {
+  let all: Images = { pixels: new Uint8Array(), labels: [] };
+  for (const file of files) all = await readPart(join(source.location, file), all);
+  const { pixels, labels } = all;
+  check?.(labels.length);
   return {
     name,
     images: keep(tensor(pixels, [labels.length, 3, 32, 32]), { forever: true }),
@@ -186,16 +196,15 @@ export async function svhn(options: SvhnOptions = {}, env = standardEnvironment(
   const training = parsed.includeExtra ? [TRAIN, EXTRA] : [TRAIN];
   const folder = folderOf(parsed.source, [...training, TEST], env);
   const hash = await checkedHash(folder, [...training, TEST], env, tell);
-  const none: Images = { pixels: new Uint8Array(), labels: [] };
-  let train = none;
-  for (const name of training) train = await readPart(join(folder, name), train);
-  checkSplits("svhn", train.labels.length, parsed);
-  const test = await readPart(join(folder, TEST), none);
-  tell(`${train.labels.length} training and ${test.labels.length} test images from ${folder}`);
   const source: DataSource = { kind: parsed.source === undefined ? "cache" : "folder", location: folder, sha256: hash };
-  return splits(
-    "svhn",
-    { train: toDataset("svhn", train, source), test: toDataset("svhn test", test, source) },
-    parsed,
-  );
+  const train = await load("svhn", training, source, (length) => checkSplits("svhn", length, parsed));
+  try {
+    const test = await load("svhn test", [TEST], source);
+    tell(`${train.length} training and ${test.length} test images from ${folder}`);
+    return splits("svhn", { train, test }, parsed);
+  } catch (error) {
+    train.images.dispose();
+    train.labels.dispose();
+    throw error;
+  }
 }
