@@ -67,7 +67,7 @@ describe("synthetic", () => {
 
 describe("registry", () => {
   test("names every data set and loads by name", async () => {
-    expect(datasets.names()).toEqual(["cifar10", "cifar100", "mnist", "fashion-mnist", "synthetic"]);
+    expect(datasets.names()).toEqual(["cifar10", "cifar100", "mnist", "fashion-mnist", "svhn", "npz", "synthetic"]);
     const row = datasets.get("synthetic");
     const { train } = await row.create(row.options.parse(small), {});
     expect(train.length).toBe(200);
@@ -76,10 +76,13 @@ describe("registry", () => {
     ).rejects.toThrow("/nowhere: cannot read");
   });
 
-  test.each(datasets.entries())("%s describes every option and has a default for all", (_, row) => {
-    const shape = (row.options as unknown as { shape: Record<string, { description?: string }> }).shape;
-    for (const [name, field] of Object.entries(shape)) expect(field.description, name).toBeTruthy();
-    expect(row.options.safeParse({}).success).toBe(true);
-    expect(row.summary.length).toBeGreaterThan(10);
-  });
+  test.each(datasets.entries())(
+    "%s describes every option and has a default for all but a path of one's own",
+    (_, row) => {
+      const shape = (row.options as unknown as { shape: Record<string, { description?: string }> }).shape;
+      for (const [name, field] of Object.entries(shape)) expect(field.description, name).toBeTruthy();
+      expect(row.options.safeParse("path" in shape ? { path: "mine" } : {}).success).toBe(true);
+      expect(row.summary.length).toBeGreaterThan(10);
+    },
+  );
 });
