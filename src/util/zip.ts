@@ -1,5 +1,7 @@
 // Zip archives, stored or deflated, zip64 included, as NumPy and PyTorch write them. Nothing is believed: sizes are held against the
 // file's before any memory is taken, no two entries may share bytes, and checksums are checked.
+// Why no library: yauzl reads only asynchronously, two reads an entry, and leaves checksums, overlaps, limits and inflating within a
+// bound to us, so hardly less code; yazl writes no extra fields, so stored tensors would not be aligned.
 import { crc32, inflateRawSync } from "node:zlib";
 import { DataError, expected } from "./errors.js";
 import { allocate, type ByteSource } from "./source.js";
