@@ -8,8 +8,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace s2ap {
@@ -70,9 +72,16 @@ struct Plan {
   bool returnsNothing;  // in place: JavaScript already holds the result
 };
 
+/// Memory that an ArrayBuffer shows until a tensor takes it over. The buffer's finaliser may run after the environment's end.
+struct Loan {
+  std::shared_ptr<std::unordered_map<const void*, Loan*>> all;
+  c10::Storage storage;
+};
+
 struct Environment {
   explicit Environment(uint32_t salt) : tensors(salt) {}
   TensorTable tensors;
+  std::shared_ptr<std::unordered_map<const void*, Loan*>> loans = std::make_shared<std::unordered_map<const void*, Loan*>>();  // by address
   std::deque<Plan> plans;  // a plan stays put while its call runs JavaScript (an accessor in an array) that resolves another
   napi_ref errorFactory = nullptr;
 };

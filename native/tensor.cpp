@@ -2,9 +2,11 @@
 #include "s2ap.h"
 
 #include <ATen/ops/empty.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <unordered_set>
 
@@ -47,31 +49,88 @@ napi_typedarray_type arrayTypeOf(at::ScalarType type) {
   }
 }
 
-/// fromBytes(view, shape, dtype): copies a typed array's bytes into a new contiguous tensor.
-napi_value fromBytes(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+/// Bytes of JavaScript and the tensor that they are to become.
+struct Described {
+  napi_value buffer;
+  void* data;
+  size_t bytes;
+  std::vector<int64_t> shape;
+  at::ScalarType dtype;
+};
+
+Described describe(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
   bool isTyped = false;
   check(env, napi_is_typedarray(env, arguments[0], &isTyped));
   if (!isTyped) usage("expected a typed array");
   napi_typedarray_type type = napi_int8_array;
   size_t length = 0, offset = 0;
-  void* data = nullptr;
-  napi_value buffer;
-  check(env, napi_get_typedarray_info(env, arguments[0], &type, &length, &data, &buffer, &offset));
+  Described result{};
+  check(env, napi_get_typedarray_info(env, arguments[0], &type, &length, &result.data, &result.buffer, &offset));
   static const size_t width[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
   if (type < 0 || type >= sizeof(width) / sizeof(*width)) usage("expected a typed array of integers, float32 or float64");
-  const size_t bytes = length * width[type];
+  result.bytes = length * width[type];
   Parameter shapeParameter{"shape", Kind::intList, false, 0, c10::nullopt};
-  const auto shape = readArgument(env, environment, shapeParameter, arguments[1]).toIntVector();
-  const auto dtype = dtypeFromName(readString(env, arguments[2], "dtype"));
+  result.shape = readArgument(env, environment, shapeParameter, arguments[1]).toIntVector();
+  result.dtype = dtypeFromName(readString(env, arguments[2], "dtype"));
   double count = 1;
-  for (int64_t extent : shape) {
+  for (int64_t extent : result.shape) {
     if (extent < 0) usage("expected non-negative extents in shape");
     count *= static_cast<double>(extent);
   }
-  if (count * c10::elementSize(dtype) != static_cast<double>(bytes))
-    usage("expected " + std::to_string(static_cast<long long>(count)) + " elements of " + dtypeName(dtype) + ", got " + std::to_string(bytes) + " bytes");
-  auto tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
-  if (bytes) std::memcpy(tensor.data_ptr(), data, bytes);
+  if (count * c10::elementSize(result.dtype) != static_cast<double>(result.bytes))
+    usage("expected " + std::to_string(static_cast<long long>(count)) + " elements of " + dtypeName(result.dtype) + ", got " + std::to_string(result.bytes) + " bytes");
+  return result;
+}
+
+napi_value copied(napi_env env, Environment& environment, const Described& from) {
+  auto tensor = at::empty(from.shape, at::TensorOptions().dtype(from.dtype));
+  if (from.bytes) std::memcpy(tensor.data_ptr(), from.data, from.bytes);
+  return writeTensor(env, environment, std::move(tensor));
+}
+
+/// fromBytes(view, shape, dtype): copies a typed array's bytes into a new contiguous tensor.
+napi_value fromBytes(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  return copied(env, environment, describe(env, environment, arguments));
+}
+
+/// lend(bytes) -> an ArrayBuffer of memory, not set to anything, that takeBytes can hand to a tensor
+napi_value lend(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  const auto bytes = readInteger(env, arguments[0], "bytes");
+  if (bytes <= 0) usage("expected a positive number of bytes");
+  constexpr size_t hugePage = 1 << 21;
+  const bool isLarge = static_cast<size_t>(bytes) >= 2 * hugePage;
+  void* data = nullptr;
+  if (posix_memalign(&data, isLarge ? hugePage : 64, static_cast<size_t>(bytes)) != 0) usage("no memory for " + std::to_string(bytes) + " bytes");
+  // What is filled once takes most of its time in page faults; large pages have 512 times fewer. A wish: it may be refused.
+#ifdef MADV_HUGEPAGE
+  if (isLarge) madvise(data, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+#endif
+  auto* loan = new Loan{environment.loans, c10::Storage(c10::Storage::use_byte_size_t(), static_cast<size_t>(bytes), c10::DataPtr(data, data, &std::free, at::kCPU))};
+  environment.loans->emplace(data, loan);
+  const auto returned = [](napi_env, void*, void* hint) {
+    auto* loan = static_cast<Loan*>(hint);
+    if (loan->storage) loan->all->erase(loan->storage.data());
+    delete loan;
+  };
+  napi_value buffer;
+  const auto status = napi_create_external_arraybuffer(env, data, static_cast<size_t>(bytes), returned, loan, &buffer);
+  if (status != napi_ok) returned(env, data, loan);
+  check(env, status);
+  return buffer;
+}
+
+/// takeBytes(view, shape, dtype): hands a lent ArrayBuffer that the view is the whole of to a tensor, and detaches it; copies all others.
+napi_value takeBytes(napi_env env, Environment& environment, const std::vector<napi_value>& arguments) {
+  const auto from = describe(env, environment, arguments);
+  const auto found = environment.loans->find(from.data);
+  if (found == environment.loans->end() || found->second->storage.nbytes() != from.bytes) return copied(env, environment, from);
+  check(env, napi_detach_arraybuffer(env, from.buffer));
+  auto storage = std::move(found->second->storage);
+  environment.loans->erase(found);
+  std::vector<int64_t> strides(from.shape.size(), 1);
+  for (size_t k = strides.size(); k-- > 1;) strides[k - 1] = strides[k] * from.shape[k];
+  auto tensor = at::empty({0}, at::TensorOptions().dtype(from.dtype));
+  tensor.set_(std::move(storage), 0, from.shape, strides);
   return writeTensor(env, environment, std::move(tensor));
 }
 
@@ -204,7 +263,7 @@ int64_t TensorTable::takeByteDelta() {
   return delta;
 }
 
-const std::vector<Export> tensorExports{{"fromBytes", 3, fromBytes}, {"toArray", 1, toArray},     {"item", 1, item},
+const std::vector<Export> tensorExports{{"fromBytes", 3, fromBytes}, {"lend", 1, lend},           {"takeBytes", 3, takeBytes}, {"toArray", 1, toArray},     {"item", 1, item},
                                         {"shape", 1, shape},         {"dtype", 1, dtype},         {"device", 1, device},
                                         {"release", 1, release},     {"releaseAll", 1, releaseAll}, {"liveTensors", 0, liveTensors}, {"liveBytes", 0, liveBytes},
                                         {"isChannelsLast", 1, isChannelsLast}};

@@ -11,6 +11,8 @@ export {
   type Scalar,
   Tensor,
   type TypedArray,
+  takeBytes,
   tensor,
+  tensorMemory,
   toBytes,
 } from "./tensor.js";

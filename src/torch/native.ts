@@ -10,6 +10,8 @@ export interface Native {
   schema(name: string): string;
   call(plan: number, ...values: readonly unknown[]): unknown;
   fromBytes(data: ArrayBufferView, shape: readonly number[], dtype: string): number;
+  lend(bytes: number): ArrayBuffer;
+  takeBytes(data: ArrayBufferView, shape: readonly number[], dtype: string): number;
   toArray(handle: number): ArrayBufferView;
   item(handle: number): number;
   shape(handle: number): number[];

@@ -1,7 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { UsageError, UseAfterFreeError } from "../util/index.js";
-import { type DType, fromBytes, ops, scope, type TypedArray, tensor, toBytes } from "./index.js";
+import {
+  type DType,
+  fromBytes,
+  liveBytes,
+  ops,
+  scope,
+  type TypedArray,
+  takeBytes,
+  tensor,
+  tensorMemory,
+  toBytes,
+} from "./index.js";
 
 const samples: readonly (readonly [DType, TypedArray])[] = [
   ["float32", Float32Array.of(0, -1.5, 3.25e-20, Number.POSITIVE_INFINITY, Number.NaN)],
@@ -192,5 +203,41 @@ describe("a disposed tensor", () => {
     expect(fresh.handle).not.toBe(handle);
     expect(() => gone.item()).toThrow(UseAfterFreeError);
     expect(fresh.item()).toBe(2);
+  });
+});
+
+describe("memory that becomes a tensor", () => {
+  const COUNT = 1 << 20;
+  const ramp = () => {
+    const buffer = tensorMemory(4 * COUNT);
+    new Float32Array(buffer).forEach((_, i, all) => {
+      all[i] = i;
+    });
+    return new Uint8Array(buffer);
+  };
+
+  test("moves: the array is empty afterwards, the numbers are there, and disposing frees them", () => {
+    const before = liveBytes();
+    const bytes = ramp();
+    const moved = takeBytes(bytes, [2, COUNT / 2], "float32");
+    expect(bytes.length).toBe(0);
+    expect(moved.shape).toEqual([2, COUNT / 2]);
+    expect(moved.toArray()[COUNT - 1]).toBe(COUNT - 1);
+    expect(liveBytes() - before).toBe(4 * COUNT);
+    moved.dispose();
+    expect(liveBytes()).toBe(before);
+    expect(() => takeBytes(bytes, [COUNT], "float32")).toThrow(/got 0 bytes/);
+  });
+
+  test("a part of it, little memory and any other array are copied and stay", () => {
+    const bytes = ramp();
+    for (const some of [bytes.subarray(0, 8), bytes.subarray(8), new Uint8Array(tensorMemory(8)), new Uint8Array(8)]) {
+      const { length } = some;
+      using made = takeBytes(some, [length / 4], "float32");
+      expect(some.length).toBe(length);
+      expect(toBytes(made).subarray(0, 8)).toEqual(some.slice(0, 8));
+    }
+    expect(() => takeBytes(bytes, [3], "float32")).toThrow(/expected 3 elements/);
+    expect(bytes.length).toBe(4 * COUNT);
   });
 });

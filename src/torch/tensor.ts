@@ -172,6 +172,22 @@ export function fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DT
   return new Tensor(native.fromBytes(bytes, shape, dtype));
 }
 
+/** Smaller memory is as quick to copy; node has no larger external buffers. */
+const [LEAST_LENT, MOST_LENT] = [1 << 20, 2 ** 32 - 1];
+
+/** So many bytes of memory, not set to anything, that `takeBytes` can turn into a tensor without a copy where they are many. */
+export function tensorMemory(bytes: number): ArrayBuffer {
+  return bytes < LEAST_LENT || bytes > MOST_LENT ? new ArrayBuffer(bytes) : native.lend(bytes);
+}
+
+/**
+ * As `fromBytes`, but when `bytes` are the whole of an ArrayBuffer of `tensorMemory`, the tensor takes that memory over: nothing is
+ * copied, and the array is empty afterwards, as is every other view of its buffer.
+ */
+export function takeBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor {
+  return new Tensor(native.takeBytes(bytes, shape, dtype));
+}
+
 /** Tensor -> raw little-endian bytes in row-major order. */
 export function toBytes(value: Tensor): Uint8Array {
   const array = value.toArray();

@@ -9,6 +9,8 @@ export interface ByteSource {
   readonly length: number;
   /** So many bytes from there, of their own or views; DataError when the source is shorter. */
   read(at: number, length: number): Buffer;
+  /** Memory for so many bytes that are to be read; DataError where there is none. */
+  allocate(length: number): Buffer;
   /** Fills `into` with the bytes from there. */
   readInto(at: number, into: Buffer): void;
 }
@@ -20,10 +22,15 @@ function cutShort(where: string, at: number, length: number, whole: number): Dat
   return new DataError(expected(where, `${length} bytes at ${at}`, got), { code: "data/short" });
 }
 
+/** Makes memory of so many bytes; throws where there is none. */
+export type Memory = (length: number) => ArrayBuffer;
+
+const plainMemory: Memory = (length) => new ArrayBuffer(length);
+
 /** Memory for so many bytes; DataError where there is none. */
-export function allocate(where: string, length: number): Buffer {
+export function allocate(where: string, length: number, memory: Memory = plainMemory): Buffer {
   try {
-    return Buffer.from(new ArrayBuffer(length));
+    return Buffer.from(memory(length));
   } catch (cause) {
     const message = expected(where, "values that fit in memory", `${length} bytes`);
     throw new DataError(message, { code: "data/too-large", cause });
@@ -37,10 +44,16 @@ export function bytesSource(bytes: Uint8Array, where: string): ByteSource {
     if (at < 0 || length < 0 || at + length > buffer.length) throw cutShort(where, at, length, buffer.length);
     return buffer.subarray(at, at + length);
   };
-  return { where, length: buffer.length, read, readInto: (at, into) => void into.set(read(at, into.length)) };
+  return {
+    where,
+    length: buffer.length,
+    read,
+    allocate: (wanted) => allocate(where, wanted),
+    readInto: (at, into) => void into.set(read(at, into.length)),
+  };
 }
 
-function fileSource(descriptor: number, where: string, length: number): ByteSource {
+function fileSource(descriptor: number, where: string, length: number, memory?: Memory): ByteSource {
   const check = (at: number, wanted: number) => {
     if (at < 0 || wanted < 0 || at + wanted > length) throw cutShort(where, at, wanted, length);
   };
@@ -54,15 +67,15 @@ function fileSource(descriptor: number, where: string, length: number): ByteSour
   };
   const read = (at: number, wanted: number) => {
     check(at, wanted);
-    const bytes = allocate(where, wanted);
+    const bytes = allocate(where, wanted, memory);
     readInto(at, bytes);
     return bytes;
   };
-  return { where, length, read, readInto };
+  return { where, length, read, allocate: (wanted) => allocate(where, wanted, memory), readInto };
 }
 
-/** Opens a file as a source while `use` runs. DataError when there is none, or no plain file. */
-export function withFile<T>(path: string, use: (source: ByteSource) => T): T {
+/** Opens a file as a source while `use` runs; what it reads is in `memory`. DataError when there is none, or no plain file. */
+export function withFile<T>(path: string, use: (source: ByteSource) => T, memory?: Memory): T {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, "r");
@@ -71,7 +84,7 @@ export function withFile<T>(path: string, use: (source: ByteSource) => T): T {
       const message = expected(path, "a file", stat.isDirectory() ? "a folder" : "something else");
       throw new DataError(message, { code: "data/not-a-file" });
     }
-    return use(fileSource(descriptor, path, stat.size));
+    return use(fileSource(descriptor, path, stat.size, memory));
   } catch (error) {
     throw diskError(path, error, "read");
   } finally {

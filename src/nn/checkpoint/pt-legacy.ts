@@ -1,7 +1,7 @@
 // The format of torch.save before PyTorch 1.6: five pickles in a row (a magic number, a version, facts of the machine, the value, the
 // keys of the storages), then for each key the number of its elements and their bytes. The value names storages before their bytes
 // come: memory is taken for them when they are named, and filled at the end.
-import { allocate, type ByteSource } from "../../util/source.js";
+import type { ByteSource } from "../../util/source.js";
 import { badPickle, COST, kindOf, type PickleHost, unpickle } from "./pickle.js";
 import { type LoadStorage, ptHost } from "./pt-globals.js";
 import { badTensor, Storage, type StorageType, wholeNumbers } from "./pt-storage.js";
@@ -49,7 +49,7 @@ function loader(source: ByteSource, { charge }: Budget, stored: Map<string, Stor
       if (!(taken <= source.length))
         throw badTensor(where, `storages within its ${source.length} bytes`, `${taken} bytes`);
       charge(COST.object + COST.map);
-      const storage = new Storage(type.dtype, allocate(where, count * sizeOf(type)), { pending: true });
+      const storage = new Storage(type.dtype, source.allocate(count * sizeOf(type)), { pending: true });
       stored.set(key, { storage, count, parts: new Map() });
     } else if (known.count !== count || known.storage.dtype !== type.dtype) {
       throw badTensor(where, "one type and size", "two");

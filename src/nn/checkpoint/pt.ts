@@ -3,6 +3,7 @@
  * They are pickles, which are programs; ours is a reader that knows a list of harmless names and refuses every other, so no code of a
  * file ever runs. Memory stays within twice the size that the file declares for its contents plus 64 MB.
  */
+import { tensorMemory } from "../../torch/index.js";
 import type { DataError } from "../../util/errors.js";
 import { type ByteSource, bytesSource, withFile } from "../../util/source.js";
 import { decodeLegacy, LEGACY_START } from "./pt-legacy.js";
@@ -50,7 +51,7 @@ export function decodePt(bytes: Uint8Array, where: string): PtFile {
   return decode(bytesSource(bytes, where));
 }
 
-/** Reads a file; DataError when it is missing, damaged, hostile, or holds more than data. */
+/** Reads a file; DataError when it is missing, damaged, hostile, or holds more than data. Large storages can become tensors by `takeTensors`. */
 export function readPt(path: string): PtFile {
-  return withFile(path, decode);
+  return withFile(path, decode, tensorMemory);
 }

@@ -268,7 +268,7 @@ describe("files and arguments", () => {
     const missing = join(folder, "none.safetensors");
     expect(() => readSafetensors(missing)).toThrow(DataError);
     expect(() => readSafetensors(missing)).toThrow(missing);
-    expect(() => readSafetensors(folder)).toThrow(`${folder}: expected a safetensors file, got "a folder"`);
+    expect(() => readSafetensors(folder)).toThrow(`${folder}: expected a file, got "a folder"`);
   });
 
   test("a truncated file is a DataError", () => {

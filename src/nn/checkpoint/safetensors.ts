@@ -2,10 +2,9 @@
  * Safetensors: 8 bytes little-endian header length, a JSON header of `{"name": {"dtype", "shape", "data_offsets"}}`, raw little-endian
  * row-major data. Reading trusts nothing: every number in the header is checked before it is used, and any oddity is a DataError.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import type { DType } from "../../torch/index.js";
-import { DataError, expected, UsageError } from "../../util/errors.js";
-import { diskError } from "../../util/files.js";
+import { type DType, tensorMemory } from "../../torch/index.js";
+import { expected, UsageError } from "../../util/errors.js";
+import { type ByteSource, withFile } from "../../util/source.js";
 import {
   byteLength,
   checkCoverage,
@@ -57,10 +56,10 @@ function headerOf(bytes: Uint8Array, dataLength: number, where: string): Header 
   return header;
 }
 
-function fileOf(header: Header, data: Uint8Array, where: string): SafetensorsFile {
+function fileOf(header: Header, where: string, read: (begin: number, end: number) => Uint8Array): SafetensorsFile {
   const tensors = new Map<string, RawTensor>();
   for (const { name, dtype, shape, begin, end } of header.entries) {
-    const bytes = data.subarray(begin, end);
+    const bytes = read(begin, end);
     // Any other byte in a bool is undefined behaviour in C++.
     if (dtype === "bool" && bytes.some((byte) => byte > 1)) {
       throw headerError(`${where}: tensor ${JSON.stringify(name)}`, "bytes 0 and 1 in a BOOL tensor", "other bytes");
@@ -75,45 +74,26 @@ export function decodeSafetensors(bytes: Uint8Array, where: string): Safetensors
   const length = headerLength(bytes, bytes.length, where);
   const start = PREFIX_BYTES + length;
   const header = headerOf(bytes.subarray(PREFIX_BYTES, start), bytes.length - start, where);
-  return fileOf(header, bytes.subarray(start), where);
+  return fileOf(header, where, (begin, end) => bytes.subarray(start + begin, start + end));
 }
 
-function readExactly(descriptor: number, length: number, position: number, where: string): Uint8Array {
-  let bytes: Uint8Array;
-  try {
-    bytes = new Uint8Array(length);
-  } catch (cause) {
-    throw new DataError(expected(where, "tensors that fit in memory", `${length} bytes`), {
-      code: "data/too-large",
-      cause,
-    });
-  }
-  for (let done = 0; done < length; ) {
-    const got = readSync(descriptor, bytes, done, Math.min(length - done, 1 << 30), position + done);
-    if (got === 0) throw headerError(where, `${length} bytes at ${position}`, `the end of the file after ${done}`);
-    done += got;
-  }
-  return bytes;
+function asBytes({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
-/** Reads a file; nothing is allocated for its tensors before the header has been checked. DataError when it is missing or odd. */
+function decodeFile(source: ByteSource): SafetensorsFile {
+  const { where, length, read } = source;
+  const start = PREFIX_BYTES + headerLength(read(0, Math.min(PREFIX_BYTES, length)), length, where);
+  const header = headerOf(read(PREFIX_BYTES, start - PREFIX_BYTES), length - start, where);
+  return fileOf(header, where, (begin, end) => asBytes(read(start + begin, end - begin)));
+}
+
+/**
+ * Reads a file, each tensor into memory of its own; none is taken for them before the header has been checked. DataError when it is
+ * missing or odd.
+ */
 export function readSafetensors(path: string): SafetensorsFile {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(path, "r");
-    const stat = fstatSync(descriptor);
-    if (!stat.isFile())
-      throw headerError(path, "a safetensors file", stat.isDirectory() ? "a folder" : "something else");
-    const prefix = readExactly(descriptor, Math.min(PREFIX_BYTES, stat.size), 0, path);
-    const start = PREFIX_BYTES + headerLength(prefix, stat.size, path);
-    const text = readExactly(descriptor, start - PREFIX_BYTES, PREFIX_BYTES, path);
-    const header = headerOf(text, stat.size - start, path);
-    return fileOf(header, readExactly(descriptor, stat.size - start, start, path), path);
-  } catch (error) {
-    throw diskError(path, error, "read");
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
-  }
+  return withFile(path, decodeFile, tensorMemory);
 }
 
 function checkTensor(name: string, tensor: RawTensor): void {

@@ -1,4 +1,4 @@
-import { fromBytes, keep, scope, type Tensor, toBytes } from "../../torch/index.js";
+import { fromBytes, keep, scope, type Tensor, takeBytes, toBytes } from "../../torch/index.js";
 import { DataError } from "../../util/errors.js";
 import { sha256, writeFileAtomic } from "../../util/index.js";
 import { channelsLast, type Params } from "../params.js";
@@ -34,6 +34,21 @@ export function saveTensors(path: string, params: Params, metadata: Readonly<Rec
 }
 
 /**
+ * Tensors of a file that was read, in the innermost scope. Where the bytes of one are the whole of a large piece of memory that no
+ * other here shares, they move into the tensor without a copy, and its `data` is empty afterwards.
+ */
+export function takeTensors<K>(raw: ReadonlyMap<K, RawTensor>): Map<K, Tensor> {
+  const [seen, shared] = [new Set<ArrayBufferLike>(), new Set<ArrayBufferLike>()];
+  for (const { data } of raw.values()) (seen.has(data.buffer) ? shared : seen).add(data.buffer);
+  return new Map(
+    Array.from(raw, ([name, { data, shape, dtype }]) => {
+      const make = shared.has(data.buffer) ? fromBytes : takeBytes;
+      return [name, make(data, shape, dtype)];
+    }),
+  );
+}
+
+/**
  * Reads safetensors into tensors that no scope owns. A file that carries our checksum must match it; other people's
  * files are taken as they are. Throws DataError with the path for anything that is not right.
  */
@@ -48,15 +63,13 @@ export function loadTensors(path: string): SavedTensors {
       },
     );
   }
-  const tensors = new Map<string, Tensor>();
-  for (const [name, raw] of file.tensors) {
-    tensors.set(
-      name,
-      keep(
-        scope(() => channelsLast(fromBytes(raw.data, raw.shape, raw.dtype))),
-        { forever: true },
-      ),
-    );
-  }
+  const tensors = scope(() => {
+    const laidOut = Array.from(takeTensors(file.tensors), ([name, tensor]) => {
+      const result = channelsLast(tensor);
+      if (result !== tensor) tensor.dispose();
+      return [name, result] as const;
+    });
+    return keep(new Map(laidOut), { forever: true });
+  });
   return { tensors, metadata: file.metadata };
 }
