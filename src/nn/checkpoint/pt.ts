@@ -3,9 +3,8 @@
  * They are pickles, which are programs; ours is a reader that knows a list of harmless names and refuses every other, so no code of a
  * file ever runs. Memory stays within twice the size that the file declares for its contents plus 64 MB.
  */
-import { tensorMemory } from "../../torch/index.js";
 import type { DataError } from "../../util/errors.js";
-import { type ByteSource, bytesSource, withFile } from "../../util/source.js";
+import { type ByteSource, bytesSource, type Memory, withFile } from "../../util/source.js";
 import { decodeLegacy, LEGACY_START } from "./pt-legacy.js";
 import { badTensor } from "./pt-storage.js";
 import type { PtValue } from "./pt-values.js";
@@ -51,7 +50,10 @@ export function decodePt(bytes: Uint8Array, where: string): PtFile {
   return decode(bytesSource(bytes, where));
 }
 
-/** Reads a file; DataError when it is missing, damaged, hostile, or holds more than data. Large storages can become tensors by `takeTensors`. */
-export function readPt(path: string): PtFile {
-  return withFile(path, decode, tensorMemory);
+/**
+ * Reads a file; DataError when it is missing, damaged, hostile, or holds more than data. `memory` makes what its bytes are read into: with
+ * `tensorMemory` of s2ap/torch large tensors can be taken over by libtorch (`takeTensors`). By default plain ArrayBuffers.
+ */
+export function readPt(path: string, options: { readonly memory?: Memory } = {}): PtFile {
+  return withFile(path, decode, options.memory);
 }

@@ -2,9 +2,9 @@
  * Safetensors: 8 bytes little-endian header length, a JSON header of `{"name": {"dtype", "shape", "data_offsets"}}`, raw little-endian
  * row-major data. Reading trusts nothing: every number in the header is checked before it is used, and any oddity is a DataError.
  */
-import { type DType, tensorMemory } from "../../torch/index.js";
+import type { DType } from "../../torch/index.js";
 import { expected, UsageError } from "../../util/errors.js";
-import { type ByteSource, withFile } from "../../util/source.js";
+import { type ByteSource, type Memory, withFile } from "../../util/source.js";
 import {
   byteLength,
   checkCoverage,
@@ -90,10 +90,11 @@ function decodeFile(source: ByteSource): SafetensorsFile {
 
 /**
  * Reads a file, each tensor into memory of its own; none is taken for them before the header has been checked. DataError when it is
- * missing or odd.
+ * missing or odd. `memory` makes theirs: with `tensorMemory` of s2ap/torch libtorch can take large ones over (`takeTensors`). By default
+ * plain ArrayBuffers.
  */
-export function readSafetensors(path: string): SafetensorsFile {
-  return withFile(path, decodeFile, tensorMemory);
+export function readSafetensors(path: string, options: { readonly memory?: Memory } = {}): SafetensorsFile {
+  return withFile(path, decodeFile, options.memory);
 }
 
 function checkTensor(name: string, tensor: RawTensor): void {

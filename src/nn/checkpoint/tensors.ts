@@ -1,4 +1,4 @@
-import { fromBytes, keep, scope, type Tensor, takeBytes, toBytes } from "../../torch/index.js";
+import { fromBytes, keep, scope, type Tensor, takeBytes, tensorMemory, toBytes } from "../../torch/index.js";
 import { DataError } from "../../util/errors.js";
 import { sha256, writeFileAtomic } from "../../util/index.js";
 import { channelsLast, type Params } from "../params.js";
@@ -53,7 +53,7 @@ export function takeTensors<K>(raw: ReadonlyMap<K, RawTensor>): Map<K, Tensor> {
  * files are taken as they are. Throws DataError with the path for anything that is not right.
  */
 export function loadTensors(path: string): SavedTensors {
-  const file = readSafetensors(path);
+  const file = readSafetensors(path, { memory: tensorMemory });
   const expected = file.metadata.sha256;
   if (expected !== undefined && expected !== checksum(file.tensors, file.metadata)) {
     throw new DataError(
