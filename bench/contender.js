@@ -17,6 +17,8 @@ export const THREADS = 2;
  * @property {number} steps    steps timed in one turn
  * @property {number} warmup   steps before the first turn
  * @property {boolean} [bf16]  needs a CPU with bfloat16 arithmetic
+ * @property {boolean} [fresh]  every turn is a process of its own, which is prepared, but not warmed up
+ * @property {() => void} [before]  with `fresh`: what is done before each turn, untimed
  */
 
 /** @typedef {{ wall: number, cpu: number, loss: number, counts: Record<string, number> }} Timing  seconds a step */
@@ -28,8 +30,29 @@ export function missing(/** @type {ContenderSpec} */ spec) {
   return undefined;
 }
 
+/** A contender of a new process each turn; the first one only says what it runs on and makes what is missing. */
+async function renewed(/** @type {ContenderSpec} */ { fresh, before, ...spec }) {
+  const first = await start(spec);
+  first.stop();
+  return {
+    libtorch: first.libtorch,
+    /** @returns {Promise<Timing>} */
+    async turn() {
+      const contender = await start(spec);
+      try {
+        before?.();
+        return await contender.turn();
+      } finally {
+        contender.stop();
+      }
+    },
+    stop: () => {},
+  };
+}
+
 /** Start a contender, let it build what it times, and warm it up. */
 export async function start(/** @type {ContenderSpec} */ spec) {
+  if (spec.fresh) return renewed(spec);
   const script = fileURLToPath(new URL(spec.script, import.meta.url));
   const command = spec.runtime === "python" ? python() : process.execPath;
   const child = spawn(/** @type {string} */ (command), [script], {
