@@ -2,10 +2,11 @@
 import type { DType } from "../../torch/index.js";
 import { DataError } from "../../util/errors.js";
 import type { ByteSource } from "../../util/source.js";
+import type { Budget } from "./budget.js";
 import { COST, Global, kindOf, type PickleHost } from "./pickle.js";
 import { numpyGlobals, type Scene } from "./pt-numpy.js";
 import { badTensor, Storage, StorageType, storageType, viewOf, wholeNumbers } from "./pt-storage.js";
-import { type Budget, isPtTensor } from "./pt-values.js";
+import { isPtTensor } from "./pt-values.js";
 
 /** The storage of a persistent id ("storage", type, key, device, count, view). */
 export type LoadStorage = (id: readonly unknown[], type: StorageType, count: number) => Storage;

@@ -2,10 +2,11 @@
 // keys of the storages), then for each key the number of its elements and their bytes. The value names storages before their bytes
 // come: memory is taken for them when they are named, and filled at the end.
 import type { ByteSource } from "../../util/source.js";
+import { type Budget, budget } from "./budget.js";
 import { badPickle, COST, kindOf, type PickleHost, unpickle } from "./pickle.js";
 import { type LoadStorage, ptHost } from "./pt-globals.js";
 import { badTensor, Storage, type StorageType, wholeNumbers } from "./pt-storage.js";
-import { type Budget, budget, type PtValue, plain } from "./pt-values.js";
+import { type PtValue, plain } from "./pt-values.js";
 import { ELEMENT_SIZE } from "./safetensors-header.js";
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;

@@ -1,8 +1,9 @@
 // Arrays, numbers and types of NumPy as pickles hold them: checkpoints have them among their results and arguments.
 import type { DType } from "../../torch/index.js";
+import type { Budget } from "./budget.js";
 import { Global, kindOf } from "./pickle.js";
 import { badTensor, Storage, viewOf, wholeNumbers } from "./pt-storage.js";
-import { asTensor, type Budget } from "./pt-values.js";
+import { asTensor } from "./pt-values.js";
 import { ELEMENT_SIZE } from "./safetensors-header.js";
 
 /** What the globals of a file share. */

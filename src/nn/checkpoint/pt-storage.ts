@@ -1,8 +1,9 @@
 import type { DType } from "../../torch/index.js";
 import { DataError, expected } from "../../util/errors.js";
 import { allocate } from "../../util/source.js";
+import type { Budget } from "./budget.js";
 import { COST, kindOf } from "./pickle.js";
-import { asTensor, type Budget } from "./pt-values.js";
+import { asTensor } from "./pt-values.js";
 import type { RawTensor } from "./safetensors.js";
 import { byteLength, ELEMENT_SIZE } from "./safetensors-header.js";
 

@@ -1,4 +1,3 @@
-import { DataError, expected } from "../../util/errors.js";
 import { badPickle, Global, kindOf } from "./pickle.js";
 import type { RawTensor } from "./safetensors.js";
 
@@ -28,30 +27,6 @@ export function asTensor<T extends RawTensor>(tensor: T): T {
 
 export function isPtTensor(value: unknown): value is RawTensor {
   return typeof value === "object" && value !== null && tensors.has(value);
-}
-
-/** Counts bytes; throws beyond the bound. */
-export interface Budget {
-  charge(bytes: number): void;
-}
-
-const SPARE = 32 * 2 ** 20;
-
-/**
- * Memory for what is made while a file is read: objects, and copies of tensors that are not contiguous. With the bytes of the storages
- * themselves that stays within twice the declared size plus 64 MB.
- */
-export function budget(where: string, declared: number): Budget {
-  const most = declared + SPARE;
-  let used = 0;
-  return {
-    charge: (bytes) => {
-      used += bytes;
-      if (used <= most) return;
-      const message = expected(where, `values that need at most ${most} bytes`, "more: the file is damaged or hostile");
-      throw new DataError(message, { code: "data/too-large" });
-    },
-  };
 }
 
 const DEEPEST = 100;

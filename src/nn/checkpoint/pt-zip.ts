@@ -1,10 +1,11 @@
 // The zip format of torch.save (PyTorch 1.6 and later): NAME/data.pkl, and NAME/data/KEY with the bytes of each storage.
 import { type ByteSource, bytesSource } from "../../util/source.js";
 import { unzip, type ZipEntry, zipDirectory } from "../../util/zip.js";
+import { type Budget, budget } from "./budget.js";
 import { COST, unpickle } from "./pickle.js";
 import { type LoadStorage, ptHost } from "./pt-globals.js";
 import { badTensor, Storage } from "./pt-storage.js";
-import { type Budget, budget, type PtValue, plain } from "./pt-values.js";
+import { type PtValue, plain } from "./pt-values.js";
 import { ELEMENT_SIZE } from "./safetensors-header.js";
 
 const LIMITS = { entries: 100_000, listBytes: 16 * 2 ** 20 };

@@ -1,5 +1,6 @@
 import type { DType } from "../../torch/index.js";
 import { DataError, expected } from "../../util/errors.js";
+import type { Budget } from "./budget.js";
 
 /** Where one tensor lies: `begin` and `end` count bytes from the first byte after the header. */
 export interface HeaderEntry {
@@ -57,8 +58,12 @@ export const METADATA_KEY = "__metadata__";
 interface Cursor {
   readonly text: string;
   readonly where: string;
+  readonly budget: Budget;
   at: number;
 }
+
+/** What a tensor, a side of its shape and a pair of metadata take in memory until the file is read, upwards, in bytes. */
+const COST = { tensor: 1000, side: 16, pair: 256 } as const;
 
 function fail(c: Cursor, what: string): never {
   const got = c.at < c.text.length ? c.text.slice(c.at, c.at + 40) : "the end of the header";
@@ -152,7 +157,10 @@ function integers(c: Cursor, most: number): number[] {
 
 function metadata(c: Cursor): Record<string, string> {
   const pairs: [string, string][] = [];
-  object(c, (key) => pairs.push([key, string(c)]));
+  object(c, (key) => {
+    c.budget.charge(COST.pair);
+    pairs.push([key, string(c)]);
+  });
   return Object.fromEntries(pairs);
 }
 
@@ -173,6 +181,7 @@ function tensorEntry(c: Cursor, name: string): HeaderEntry {
     else if (key === "data_offsets") offsets = integers(c, 2);
     else throw headerError(where, "only dtype, shape and data_offsets", key);
   });
+  c.budget.charge(COST.tensor + COST.side * (shape?.length ?? 0));
   const [begin, end] = offsets ?? [];
   if (dtype === undefined || shape === undefined || begin === undefined || end === undefined) {
     throw headerError(where, "dtype, shape and two data_offsets", { dtype, shape, data_offsets: offsets });
@@ -196,10 +205,11 @@ export function byteLength(dtype: DType, shape: readonly number[]): number {
 
 /**
  * Parses the JSON header of a safetensors file: a grammar of its own, not `JSON.parse`, so that order and repeated keys are seen
- * and a hostile header (deep nesting, millions of objects) fails at its first odd character. `__metadata__` maps strings to strings.
+ * and a hostile header (deep nesting, millions of objects) fails at its first odd character or when the budget is used up. `__metadata__`
+ * maps strings to strings.
  */
-export function parseHeader(text: string, where: string): Header {
-  const c: Cursor = { text, where, at: 0 };
+export function parseHeader(text: string, where: string, budget: Budget): Header {
+  const c: Cursor = { text, where, budget, at: 0 };
   const entries: HeaderEntry[] = [];
   let free: Record<string, string> = {};
   if (text[0] !== "{") fail(c, '"{"');

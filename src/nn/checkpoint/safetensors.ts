@@ -5,6 +5,7 @@
 import type { DType } from "../../torch/index.js";
 import { expected, UsageError } from "../../util/errors.js";
 import { type ByteSource, type Memory, withFile } from "../../util/source.js";
+import { budget } from "./budget.js";
 import {
   byteLength,
   checkCoverage,
@@ -51,7 +52,7 @@ function headerOf(bytes: Uint8Array, dataLength: number, where: string): Header 
   } catch {
     throw headerError(where, "a header in UTF-8", "other bytes");
   }
-  const header = parseHeader(text, where);
+  const header = parseHeader(text, where, budget(where, dataLength));
   checkCoverage(header.entries, dataLength, where);
   return header;
 }
