@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { edit, edited } from "../../../test/support/edits.js";
 import { DataError } from "../../util/errors.js";
 import { storedZip } from "../../util/zip-write.js";
 import { decodePt } from "./pt.js";
@@ -29,19 +30,6 @@ function pickleOf(bytes: Buffer): Buffer {
   if (bytes.toString("latin1", 0, 2) !== "PK") return bytes;
   const at = 30 + bytes.readUInt16LE(26) + bytes.readUInt16LE(28);
   return bytes.subarray(at, bytes.indexOf(".PK", at) + 1);
-}
-
-const edit = fc.record({ at: fc.nat(), byte: fc.nat(255), kind: fc.constantFrom("set", "insert", "delete", "copy") });
-
-function edited(bytes: Buffer, edits: readonly { at: number; byte: number; kind: string }[]): Buffer {
-  return edits.reduce((all, { at, byte, kind }) => {
-    const i = at % Math.max(1, all.length);
-    const [head, tail] = [all.subarray(0, i), all.subarray(i)];
-    if (kind === "insert") return Buffer.concat([head, Buffer.of(byte), tail]);
-    if (kind === "delete") return Buffer.concat([head, tail.subarray(1)]);
-    if (kind === "copy") return Buffer.concat([head, tail.subarray(0, byte), tail]);
-    return Buffer.concat([head, Buffer.of(byte), tail.subarray(1)]);
-  }, bytes);
 }
 
 test("real files with changed bytes end in our error or in values", () => {
