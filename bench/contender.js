@@ -18,7 +18,6 @@ export const THREADS = 2;
  * @property {number} warmup   steps before the first turn
  * @property {boolean} [bf16]  needs a CPU with bfloat16 arithmetic
  * @property {boolean} [fresh]  every turn is a process of its own, which is prepared, but not warmed up
- * @property {() => void} [before]  with `fresh`: what is done before each turn, untimed
  */
 
 /** @typedef {{ wall: number, cpu: number, loss: number, counts: Record<string, number> }} Timing  seconds a step */
@@ -31,7 +30,7 @@ export function missing(/** @type {ContenderSpec} */ spec) {
 }
 
 /** A contender of a new process each turn; the first one only says what it runs on and makes what is missing. */
-async function renewed(/** @type {ContenderSpec} */ { fresh, before, ...spec }) {
+async function renewed(/** @type {ContenderSpec} */ { fresh, ...spec }) {
   const first = await start(spec);
   first.stop();
   return {
@@ -40,7 +39,6 @@ async function renewed(/** @type {ContenderSpec} */ { fresh, before, ...spec }) 
     async turn() {
       const contender = await start(spec);
       try {
-        before?.();
         return await contender.turn();
       } finally {
         contender.stop();

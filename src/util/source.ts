@@ -7,8 +7,11 @@ export interface ByteSource {
   /** Names the bytes in errors, usually the path. */
   readonly where: string;
   readonly length: number;
-  /** So many bytes from there, of their own or views; DataError when the source is shorter. */
-  read(at: number, length: number): Buffer;
+  /**
+   * So many bytes from there, of their own or views; DataError when the source is shorter. `seen` is given each piece as it is read,
+   * while the processor has it at hand.
+   */
+  read(at: number, length: number, seen?: (piece: Buffer) => void): Buffer;
   /** Memory for so many bytes that are to be read; DataError where there is none. */
   allocate(length: number): Buffer;
   /** Fills `into` with the bytes from there. */
@@ -16,6 +19,8 @@ export interface ByteSource {
 }
 
 const MOST_AT_ONCE = 1 << 30;
+/** Fits into a processor's cache. */
+const PIECE = 1 << 20;
 
 function cutShort(where: string, at: number, length: number, whole: number): DataError {
   const got = `the end of the file at ${whole}: it is cut short or damaged`;
@@ -40,9 +45,11 @@ export function allocate(where: string, length: number, memory: Memory = plainMe
 /** An array of bytes as a source; what is read are views of it. */
 export function bytesSource(bytes: Uint8Array, where: string): ByteSource {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const read = (at: number, length: number) => {
+  const read = (at: number, length: number, seen?: (piece: Buffer) => void) => {
     if (at < 0 || length < 0 || at + length > buffer.length) throw cutShort(where, at, length, buffer.length);
-    return buffer.subarray(at, at + length);
+    const bytes = buffer.subarray(at, at + length);
+    seen?.(bytes);
+    return bytes;
   };
   return {
     where,
@@ -57,21 +64,29 @@ function fileSource(descriptor: number, where: string, length: number, memory?: 
   const check = (at: number, wanted: number) => {
     if (at < 0 || wanted < 0 || at + wanted > length) throw cutShort(where, at, wanted, length);
   };
-  const readInto = (at: number, into: Buffer) => {
+  const fill = (at: number, into: Buffer, seen?: (piece: Buffer) => void) => {
     check(at, into.length);
     for (let done = 0; done < into.length; ) {
-      const got = readSync(descriptor, into, done, Math.min(into.length - done, MOST_AT_ONCE), at + done);
+      const most = Math.min(into.length - done, seen ? PIECE : MOST_AT_ONCE);
+      const got = readSync(descriptor, into, done, most, at + done);
       if (got === 0) throw cutShort(where, at, into.length, at + done);
+      seen?.(into.subarray(done, done + got));
       done += got;
     }
   };
-  const read = (at: number, wanted: number) => {
+  const read = (at: number, wanted: number, seen?: (piece: Buffer) => void) => {
     check(at, wanted);
     const bytes = allocate(where, wanted, memory);
-    readInto(at, bytes);
+    fill(at, bytes, seen);
     return bytes;
   };
-  return { where, length, read, allocate: (wanted) => allocate(where, wanted, memory), readInto };
+  return {
+    where,
+    length,
+    read,
+    allocate: (wanted) => allocate(where, wanted, memory),
+    readInto: (at, into) => fill(at, into),
+  };
 }
 
 /** Opens a file as a source while `use` runs; what it reads is in `memory`. DataError when there is none, or no plain file. */

@@ -49,7 +49,7 @@ function loader(
   source: ByteSource,
   folder: string,
   entries: ReadonlyMap<string, ZipEntry>,
-  { charge }: Budget,
+  { charge, checksums }: Budget & { readonly checksums: boolean },
 ): LoadStorage {
   const read = new Map<string, Storage>();
   return ([, , key], type, count) => {
@@ -63,13 +63,14 @@ function loader(
     if (known === undefined) {
       // While it is unpacked, the packed bytes are there too.
       charge(COST.object + (entry.deflated ? entry.packed : 0));
-      read.set(name, new Storage(type.dtype, unzip(source, entry)));
+      read.set(name, new Storage(type.dtype, unzip(source, entry, { checksum: checksums })));
     } else if (known.dtype !== type.dtype) read.set(name, new Storage(type.dtype, known.data));
     return read.get(name) as Storage;
   };
 }
 
-export function decodeZip(source: ByteSource): PtValue {
+/** `checksums`: whether those of the tensors' bytes are checked. */
+export function decodeZip(source: ByteSource, checksums: boolean): PtValue {
   const { where } = source;
   const entries = zipDirectory(source, LIMITS);
   const { folder, entry } = pickleEntry(where, entries);
@@ -83,7 +84,7 @@ export function decodeZip(source: ByteSource): PtValue {
   const pickle = unzip(source, entry);
   const inner = bytesSource(pickle, where);
   const bound = budget(where, total);
-  const host = ptHost(inner, where, bound, loader(source, folder, entries, bound));
+  const host = ptHost(inner, where, bound, loader(source, folder, entries, { ...bound, checksums }));
   const { value, end } = unpickle(inner, 0, host);
   if (end !== pickle.length) throw badTensor(where, `a pickle of ${pickle.length} bytes`, `its end after ${end}`);
   return plain(where, value);

@@ -62,3 +62,13 @@ test("tensors that share memory are copied, so that none is another's", () => {
   });
   expect(one.data.length).toBe(large.length);
 });
+
+test("a flipped bit of a tensor is seen by its checksum, unless that is not looked at", () => {
+  const path = join(folder, "flipped.pt");
+  const bytes = Buffer.concat(encodePt(written));
+  const at = bytes.indexOf(large.subarray(4, 64));
+  bytes[at] = (bytes[at] as number) ^ 1;
+  writeFileSync(path, bytes);
+  expect(() => readPt(path)).toThrow(/checksum \d+, got \d+: the file is damaged/);
+  expect(readPt(path, { checksums: false }).value).toBeInstanceOf(Map);
+});
