@@ -29,6 +29,8 @@ export interface ForeignCheckpoint {
   /** Why it was taken for that, as a half sentence: `popup_scores and k_score beside weights`. */
   readonly because: string;
   readonly container: "safetensors" | "zip" | "legacy";
+  /** What was taken off the names, such as `module.`; with `basic_model.` the network stood in a wrapper that normalises. */
+  readonly prefix: string;
   /** The network's tensors under its own names, in the file's order: prefixes stripped; scores, rates and masks taken out. */
   readonly state: ReadonlyMap<string, RawTensor>;
   /** Importance scores by weight name (`conv1.weight`), of the weight's shape or one for each group; empty where there are none. */
