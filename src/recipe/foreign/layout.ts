@@ -13,10 +13,7 @@ import { type Sorted, sortTensors, stripPrefixes } from "./names.js";
 import { openForeign } from "./open.js";
 import { ownCheckpoint } from "./own.js";
 import { scoresFor } from "./scores.js";
-import { layerZeros, sparsityOf } from "./zeros.js";
-
-/** A trained network has a few zeros by chance; a pruned one has many. */
-export const LEAST_SPARSITY = 0.01;
+import { LEAST_SPARSITY, layerZeros, sparsityOf } from "./zeros.js";
 
 interface Recognised {
   readonly layout: LayoutName;

@@ -1,6 +1,9 @@
 // Zeros of tensors as bytes: what an inspection measures needs no copy of them in libtorch.
 import type { RawTensor } from "../../nn/index.js";
 
+/** A trained network has a few zeros by chance; a pruned one has many. */
+export const LEAST_SPARSITY = 0.01;
+
 /** Their sign counts for nothing: -0 is a zero. */
 const FLOATS = new Set(["float64", "float32", "float16", "bfloat16"]);
 
@@ -49,7 +52,10 @@ export interface LayerZeros {
 }
 
 /** Zeros of each prunable weight, measured. */
-export function layerZeros(state: ReadonlyMap<string, RawTensor>, names = weightNames(state)): LayerZeros[] {
+export function layerZeros(
+  state: ReadonlyMap<string, RawTensor>,
+  names: readonly string[] = weightNames(state),
+): LayerZeros[] {
   return names.flatMap((name) => {
     const tensor = state.get(name);
     if (tensor === undefined) return [];

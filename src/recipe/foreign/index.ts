@@ -1,0 +1,4 @@
+export type { Dropped, ForeignCheckpoint, LayoutName, OpenedFile } from "./checkpoint.js";
+export { readForeign, recogniseCheckpoint } from "./layout.js";
+export { type MaskOptions, type MaskPlan, planMasks, type RebuiltMasks, rebuildMasks } from "./masks.js";
+export { layerZeros, sparsityOf } from "./zeros.js";
