@@ -1,4 +1,4 @@
-import { exitCode, S2apError } from "../util/index.js";
+import { exitCode, inertLines, S2apError } from "../util/index.js";
 
 /** An error as data: what survives the way from the worker to the main thread. */
 export interface Failure {
@@ -39,6 +39,8 @@ export function toFailure(error: unknown): Failure {
 
 /** What a person reads: our own errors say what to do; of others, the stack is what a report of the bug needs. */
 export function failureText(failure: Failure): string {
-  if (failure.stack === undefined) return failure.problems ? failure.message : `s2ap: ${failure.message}`;
+  // It may quote a file that nobody vouches for.
+  const message = inertLines(failure.message);
+  if (failure.stack === undefined) return failure.problems ? message : `s2ap: ${message}`;
   return `s2ap: unexpected error, please report it with the lines below\n${failure.stack}`;
 }

@@ -1,5 +1,5 @@
 import { CommanderError } from "@commander-js/extra-typings";
-import type { Cli } from "./commands/context.js";
+import { type Cli, printJson } from "./commands/context.js";
 import { failureText, toFailure } from "./failure.js";
 import { buildProgram } from "./program.js";
 import { processTerminal, type Terminal } from "./terminal.js";
@@ -22,7 +22,7 @@ export async function main(
     const failure = toFailure(error);
     if (argv.includes("--json")) {
       const { exit: _exit, stack: _stack, ...shown } = failure;
-      terminal.out(JSON.stringify({ error: shown }, undefined, 2));
+      printJson(terminal, { error: shown });
     } else terminal.err(failureText(failure));
     return failure.exit;
   }

@@ -12,6 +12,7 @@ export {
   UseAfterFreeError,
 } from "./errors.js";
 export { diskError, makeFolder, removeHalfWritten, sha256, writeAll, writeFileAtomic } from "./files.js";
+export { inert, inertJson, inertLines } from "./inert.js";
 export { wilson } from "./interval.js";
 export { listNames, nearest, unknownName } from "./nearest.js";
 export { type Checked, checkOptions, expectation, type Problem, parseOptions, pathText } from "./options.js";

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { inertJson } from "../../util/index.js";
 import type { Terminal } from "../terminal.js";
 import type { Work } from "../work.js";
 
@@ -52,5 +53,5 @@ export function positive(text: string): number {
 }
 
 export function printJson(terminal: Terminal, value: unknown): void {
-  terminal.out(JSON.stringify(value, undefined, 2));
+  terminal.out(inertJson(JSON.stringify(value, undefined, 2)));
 }
