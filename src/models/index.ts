@@ -1,6 +1,8 @@
 export { type CnnOptions, cnnLarge, cnnSmall } from "./cnn.js";
 export { describedModel, descriptionSchema } from "./described.js";
+export { type Equivalent, equivalentForm } from "./equivalent.js";
 export { type FoldOptions, folded } from "./fold.js";
+export { compareWith, fits, type Guess, guessArchitecture, type Misshapen } from "./guess.js";
 export { type Model, type ModelSpec, type Shortcuts, type Stream, withState } from "./model.js";
 export { bindNetwork, type Network } from "./network.js";
 export { layerRuns, multiplications } from "./operations.js";

@@ -1,0 +1,142 @@
+// Which registered network some names and shapes belong to. Names choose the candidates, a few shapes give the options,
+// and what they give is checked: a network that fits was built and has every name and shape, and no other.
+import { disposeParams } from "../nn/index.js";
+import { equivalentForm, type Shapes } from "./equivalent.js";
+import type { Model } from "./model.js";
+import { models } from "./registry.js";
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** A tensor of another shape than the network has. */
+export interface Misshapen {
+  readonly name: string;
+  readonly expected: readonly number[];
+  readonly got: readonly number[];
+}
+
+/** A network, by registry name and the options that shapes tell, and in what the tensors are not its own. */
+export interface Guess {
+  readonly arch: string;
+  readonly options: Options;
+  /** Names that it has and the tensors do not; batch norm's `num_batches_tracked` may be absent. */
+  readonly missing: readonly string[];
+  readonly unexpected: readonly string[];
+  readonly misshapen: readonly Misshapen[];
+}
+
+/** How options are read from shapes, and at which options a network has the same names and little memory. */
+interface Reader {
+  readonly read: (shapes: Shapes) => Options;
+  readonly small: Options;
+}
+
+/** Stem and last layer tell width and classes; `units` are the stem's at width 1. */
+const byEnds = (stem: string, head: string): Reader => ({
+  read: (shapes) => ({ width: shapes.get(`${stem}.weight`)?.[0], numClasses: shapes.get(`${head}.weight`)?.[0] }),
+  small: { width: 1, numClasses: 2 },
+});
+
+/** The first hidden linear layer tells width and size of the images, of which two poolings leave a quarter. */
+const ofCnn = (hidden: number, head: number, units: number): Reader => ({
+  read(shapes) {
+    const [out, inputs] = shapes.get(`${hidden}.weight`) ?? [];
+    const [, channels] = shapes.get("0.weight") ?? [];
+    const last = shapes.get(`${hidden - 3}.weight`)?.[0];
+    const pixels = inputs === undefined || last === undefined ? undefined : Math.sqrt(inputs / last);
+    return {
+      channels,
+      width: out === undefined ? undefined : out / units,
+      imageSize: pixels === undefined ? undefined : pixels * 4,
+      numClasses: shapes.get(`${head}.weight`)?.[0],
+    };
+  },
+  small: { width: 1 / units, imageSize: 8, numClasses: 2 },
+});
+
+const cifarResnet = byEnds("conv1", "linear");
+const vgg = byEnds("features.0", "classifier.4");
+const endsWithFc = byEnds("conv1", "fc");
+const readers: Readonly<Record<string, Reader>> = {
+  resnet18: cifarResnet,
+  resnet34: cifarResnet,
+  resnet50: cifarResnet,
+  preactresnet18: cifarResnet,
+  vgg11_bn: vgg,
+  vgg13_bn: vgg,
+  vgg16_bn: vgg,
+  wrn_28_4: endsWithFc,
+  wrn_28_10: endsWithFc,
+  wrn_34_10: endsWithFc,
+  wrn_40_2: endsWithFc,
+  cnn_small: ofCnn(5, 7, 100),
+  cnn_large: ofCnn(9, 13, 512),
+  imagenet_resnet18: endsWithFc,
+  imagenet_resnet34: endsWithFc,
+  imagenet_resnet50: endsWithFc,
+};
+
+const isCounter = (name: string) => name.endsWith(".num_batches_tracked");
+const sameShape = (a: readonly number[], b: readonly number[] | undefined) => String(a) === String(b);
+
+function shapesOf(arch: string, options: Options): Map<string, readonly number[]> | undefined {
+  const { options: schema, create } = models.get(arch);
+  const parsed = schema.safeParse(options);
+  if (!parsed.success) return undefined;
+  const model: Model = create(parsed.data as never, { seed: 0 });
+  const shapes = new Map(Array.from([...model.params, ...model.buffers], ([name, { shape }]) => [name, shape]));
+  disposeParams(model.params, model.buffers);
+  return shapes;
+}
+
+/** Names of a network that the tensors lack, and theirs that it lacks. */
+function apart(own: Shapes, shapes: Shapes): Pick<Guess, "missing" | "unexpected"> {
+  return {
+    missing: [...own.keys()].filter((name) => !shapes.has(name) && !isCounter(name)),
+    unexpected: [...shapes.keys()].filter((name) => !own.has(name)),
+  };
+}
+
+/**
+ * Compares names and shapes with those of one network: at `options`, where they are given, over those that the shapes tell.
+ * UsageError for an unknown `arch`. Options of the shapes that the network does not take are left at their defaults.
+ */
+export function compareWith(arch: string, given: Shapes, options: Options = {}): Guess {
+  models.get(arch);
+  const { shapes } = equivalentForm(given);
+  const told = Object.entries(readers[arch]?.read(shapes) ?? {}).filter(([, value]) => value !== undefined);
+  const { options: schema } = models.get(arch);
+  const read = Object.fromEntries(told);
+  const chosen = { ...(schema.safeParse(read).success ? read : {}), ...options };
+  const own = shapesOf(arch, chosen) ?? new Map<string, readonly number[]>();
+  const misshapen = [...own].flatMap(([name, expected]) => {
+    const got = shapes.get(name);
+    return got === undefined || sameShape(expected, got) ? [] : [{ name, expected, got }];
+  });
+  return { arch, options: chosen, ...apart(own, shapes), misshapen };
+}
+
+/** Whether every tensor is there and fits, and no other. */
+export const fits = ({ missing, unexpected, misshapen }: Guess) =>
+  missing.length + unexpected.length + misshapen.length === 0;
+
+const CANDIDATES = 3;
+const differences = ({ missing, unexpected }: Pick<Guess, "missing" | "unexpected">) =>
+  missing.length + unexpected.length;
+
+/**
+ * The registered networks nearest to some names and shapes, the best first; those whose names agree are compared in full.
+ * Only one that `fits` is an answer; the others say what would have to be otherwise.
+ */
+export function guessArchitecture(given: Shapes): Guess[] {
+  const { shapes } = equivalentForm(given);
+  const byNames = models.names().flatMap((arch) => {
+    const own = shapesOf(arch, readers[arch]?.small ?? {});
+    return own === undefined ? [] : [{ arch, distance: differences(apart(own, shapes)) }];
+  });
+  byNames.sort((a, b) => a.distance - b.distance);
+  const nearest = byNames.filter(({ distance }, i) => i < CANDIDATES || distance === 0);
+  const whole = nearest.some(({ distance }) => distance === 0) ? nearest.filter((n) => n.distance === 0) : nearest;
+  return whole
+    .map(({ arch }) => compareWith(arch, given))
+    .sort((a, b) => differences(a) + a.misshapen.length - differences(b) - b.misshapen.length);
+}
