@@ -1,6 +1,8 @@
 // Which registered network some names and shapes belong to. Names choose the candidates, a few shapes give the options,
 // and what they give is checked: a network that fits was built and has every name and shape, and no other.
+import type { z } from "zod";
 import { disposeParams } from "../nn/index.js";
+import { parseOptions } from "../util/index.js";
 import { equivalentForm, type Shapes } from "./equivalent.js";
 import type { Model } from "./model.js";
 import { models } from "./registry.js";
@@ -78,11 +80,10 @@ const readers: Readonly<Record<string, Reader>> = {
 const isCounter = (name: string) => name.endsWith(".num_batches_tracked");
 const sameShape = (a: readonly number[], b: readonly number[] | undefined) => String(a) === String(b);
 
-function shapesOf(arch: string, options: Options): Map<string, readonly number[]> | undefined {
+/** UsageError for options that the network does not take. */
+function shapesOf(arch: string, options: Options): Map<string, readonly number[]> {
   const { options: schema, create } = models.get(arch);
-  const parsed = schema.safeParse(options);
-  if (!parsed.success) return undefined;
-  const model: Model = create(parsed.data as never, { seed: 0 });
+  const model: Model = create(parseOptions(arch, schema as z.ZodType, options) as never, { seed: 0 });
   const shapes = new Map(Array.from([...model.params, ...model.buffers], ([name, { shape }]) => [name, shape]));
   disposeParams(model.params, model.buffers);
   return shapes;
@@ -98,16 +99,15 @@ function apart(own: Shapes, shapes: Shapes): Pick<Guess, "missing" | "unexpected
 
 /**
  * Compares names and shapes with those of one network: at `options`, where they are given, over those that the shapes tell.
- * UsageError for an unknown `arch`. Options of the shapes that the network does not take are left at their defaults.
+ * UsageError for an unknown `arch` or an option it does not take; what the shapes tell and it does not take is left at its default.
  */
 export function compareWith(arch: string, given: Shapes, options: Options = {}): Guess {
-  models.get(arch);
+  const { options: schema } = models.get(arch);
   const { shapes } = equivalentForm(given);
   const told = Object.entries(readers[arch]?.read(shapes) ?? {}).filter(([, value]) => value !== undefined);
-  const { options: schema } = models.get(arch);
   const read = Object.fromEntries(told);
   const chosen = { ...(schema.safeParse(read).success ? read : {}), ...options };
-  const own = shapesOf(arch, chosen) ?? new Map<string, readonly number[]>();
+  const own = shapesOf(arch, chosen);
   const misshapen = [...own].flatMap(([name, expected]) => {
     const got = shapes.get(name);
     return got === undefined || sameShape(expected, got) ? [] : [{ name, expected, got }];
@@ -129,9 +129,9 @@ const differences = ({ missing, unexpected }: Pick<Guess, "missing" | "unexpecte
  */
 export function guessArchitecture(given: Shapes): Guess[] {
   const { shapes } = equivalentForm(given);
-  const byNames = models.names().flatMap((arch) => {
+  const byNames = models.names().map((arch) => {
     const own = shapesOf(arch, readers[arch]?.small ?? {});
-    return own === undefined ? [] : [{ arch, distance: differences(apart(own, shapes)) }];
+    return { arch, distance: differences(apart(own, shapes)) };
   });
   byNames.sort((a, b) => a.distance - b.distance);
   const nearest = byNames.filter(({ distance }, i) => i < CANDIDATES || distance === 0);
