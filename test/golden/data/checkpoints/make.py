@@ -387,6 +387,8 @@ def pruned(net, keep):
 
 
 def finished(cases):
+    """Their layout is what can be told of it: a bare state_dict may be anybody's."""
+
     def add(name, value, net, **told):
         cases.add(name, value, net, ones(net), **told)
 
@@ -394,14 +396,14 @@ def finished(cases):
     add("awp-preactresnet18.pth", {"state_dict": dense(net, "module."), "test_robust_acc": 0.5, "test_acc": 0.8, "test_loss": 1.25}, net,
         layout="awp", arch="preactresnet18")
     net = pruned(fill(WRN28x4(1)), 1)
-    add("awp-wrn_28_4.pt", dense(net, "module."), net, legacy=(False,), layout="awp", arch="wrn_28_4")
+    add("awp-wrn_28_4.pt", dense(net, "module."), net, legacy=(False,), layout="plain", arch="wrn_28_4")
     net = pruned(fill(VGG16(2)), 0.4)
     add("twinrep-vgg16_bn.pt", dense(net), net, layout="twinrep", arch="vgg16_bn")
     net = pruned(fill(ResNet18(2)), 0.3)
     value = {"epoch": 100, "arch": "resnet18", "state_dict": dense(net), "best_prec1": torch.tensor(51.25), "optimizer": sgd(net).state_dict()}
-    add("hydra_dense-resnet18.pth.tar", value, net, legacy=(False,), layout="hydra", arch="resnet18")
+    add("hydra_dense-resnet18.pth.tar", value, net, legacy=(False,), layout="benchmark", arch="resnet18")
     add("benchmark-resnet18.pth.tar", {"state_dict": dense(net)}, net, legacy=(False,), layout="benchmark", arch="resnet18")
-    add("radmm-resnet18.pt", dense(net, "module.basic_model."), net, legacy=(False,), layout="benchmark", arch="resnet18")
+    add("radmm-resnet18.pt", dense(net, "module.basic_model."), net, legacy=(False,), layout="twinrep", arch="resnet18")
     net = pruned(fill(ResNet18(2)), 1)
     add("plain-resnet18.pt", dense(net), net, layout="plain", arch="resnet18")
 
