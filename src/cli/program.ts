@@ -5,6 +5,7 @@ import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { evalCommand } from "./commands/eval.js";
 import { gridCommand } from "./commands/grid.js";
+import { importCommand } from "./commands/import.js";
 import { listCommand } from "./commands/list.js";
 import { recipeCommand } from "./commands/recipe.js";
 import { reportCommand } from "./commands/report.js";
@@ -32,6 +33,7 @@ export function buildProgram(cli: Cli) {
     .addCommand(recipeCommand(cli))
     .addCommand(evalCommand(cli))
     .addCommand(dataCommand(cli))
+    .addCommand(importCommand(cli))
     .addCommand(reportCommand(cli))
     .addCommand(listCommand(cli))
     .addCommand(doctorCommand(cli));

@@ -14,6 +14,7 @@ const JOBS: Readonly<
   grid: () => import("./jobs/grid.js"),
   eval: () => import("./jobs/eval.js"),
   data: () => import("./jobs/data.js"),
+  import: () => import("./jobs/import.js"),
   doctor: () => import("./jobs/doctor.js"),
 };
 
