@@ -131,3 +131,37 @@ describe("other notations", () => {
     }
   });
 });
+
+test("a width or a number of classes that one tensor claims makes no network that fills the memory", () => {
+  for (const [name, shape] of [
+    ["conv1.weight", [100_000, 3, 3, 3]],
+    ["conv1.weight", [1_000_000_000, 0, 3, 3]],
+    ["linear.weight", [20_000_000, 1]],
+    ["linear.weight", [1_000_000_000, 0]],
+  ] as const) {
+    const shapes = shapesOf("resnet18", { width: 2 });
+    shapes.set(name, shape);
+    const [best] = guessArchitecture(shapes);
+    expect([best?.arch, best?.options]).toEqual(["resnet18", {}]);
+    expect(best?.misshapen.length).toBeGreaterThan(10);
+  }
+});
+
+test("nor do channels, or sizes of images, that others contradict", () => {
+  for (const [name, shape] of [
+    ["0.weight", [16, 1_000_000_000, 4, 0]],
+    ["2.weight", [1, 16, 4, 4]],
+    ["5.weight", [10_000, 25_000]],
+  ] as const) {
+    const shapes = shapesOf("cnn_small");
+    shapes.set(name, shape);
+    const [best] = guessArchitecture(shapes);
+    expect(best?.misshapen.length).toBeGreaterThan(0);
+    expect(best?.options.imageSize ?? 28).toBe(28);
+  }
+});
+
+test("a network wider than usual, with many classes, is still told", () => {
+  const options = { width: 80, numClasses: 2000 };
+  expect(guessArchitecture(shapesOf("resnet18", options))[0]).toMatchObject({ options, misshapen: [] });
+});

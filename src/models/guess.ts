@@ -39,15 +39,17 @@ const byEnds = (stem: string, head: string): Reader => ({
 });
 
 /** The first hidden linear layer tells width and size of the images, of which two poolings leave a quarter. */
-const ofCnn = (hidden: number, head: number, units: number): Reader => ({
+const ofCnn = (hidden: number, head: number, { units, filters }: { units: number; filters: number }): Reader => ({
   read(shapes) {
     const [out, inputs] = shapes.get(`${hidden}.weight`) ?? [];
     const [, channels] = shapes.get("0.weight") ?? [];
     const last = shapes.get(`${hidden - 3}.weight`)?.[0];
-    const pixels = inputs === undefined || last === undefined ? undefined : Math.sqrt(inputs / last);
+    const width = out === undefined ? undefined : out / units;
+    const agrees = width !== undefined && last === Math.max(1, Math.round(filters * width));
+    const pixels = inputs === undefined || !agrees ? undefined : Math.sqrt(inputs / last);
     return {
       channels,
-      width: out === undefined ? undefined : out / units,
+      width,
       imageSize: pixels === undefined ? undefined : pixels * 4,
       numClasses: shapes.get(`${head}.weight`)?.[0],
     };
@@ -70,8 +72,8 @@ const readers: Readonly<Record<string, Reader>> = {
   wrn_28_10: endsWithFc,
   wrn_34_10: endsWithFc,
   wrn_40_2: endsWithFc,
-  cnn_small: ofCnn(5, 7, 100),
-  cnn_large: ofCnn(9, 13, 512),
+  cnn_small: ofCnn(5, 7, { units: 100, filters: 32 }),
+  cnn_large: ofCnn(9, 13, { units: 512, filters: 64 }),
   imagenet_resnet18: endsWithFc,
   imagenet_resnet34: endsWithFc,
   imagenet_resnet50: endsWithFc,
@@ -87,6 +89,33 @@ function shapesOf(arch: string, options: Options): Map<string, readonly number[]
   const shapes = new Map(Array.from([...model.params, ...model.buffers], ([name, { shape }]) => [name, shape]));
   disposeParams(model.params, model.buffers);
   return shapes;
+}
+
+const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+/** From which number of classes on the last layer may be larger than all the others. */
+const MANY_CLASSES = 1000;
+/** More than any image has. */
+const MANY_CHANNELS = 16;
+
+/**
+ * Whether a network of these options can have as few elements as there are: a file may say any width in one small tensor,
+ * and must not make us build a network that fills the memory. Inner convolutions grow with the square of the width, the
+ * last layer with width and classes.
+ */
+function mayFit(arch: string, { width, numClasses, channels }: Options, shapes: Shapes): boolean {
+  if (Number(channels ?? 0) > MANY_CHANNELS) return false;
+  if (width === undefined && numClasses === undefined) return true;
+  const usual = models.get(arch).options.parse({}) as { readonly width: number; readonly numClasses: number };
+  const factor = Number(width ?? usual.width) / usual.width;
+  const classes = Number(numClasses ?? usual.numClasses);
+  if (factor <= 1 && classes <= MANY_CLASSES) return true;
+  const own = [...shapesOf(arch, {}).values()];
+  const inner = own.filter((shape) => shape.length === 4).slice(1);
+  const [, features = 0] = own.findLast((shape) => shape.length === 2) ?? [];
+  const least = inner.reduce((sum, shape) => sum + elements(shape), 0) * factor ** 2 + classes * features * factor;
+  let given = 0;
+  for (const shape of shapes.values()) given += elements(shape);
+  return least / 2 <= given;
 }
 
 /** Names of a network that the tensors lack, and theirs that it lacks. */
@@ -106,7 +135,8 @@ export function compareWith(arch: string, given: Shapes, options: Options = {}):
   const { shapes } = equivalentForm(given);
   const told = Object.entries(readers[arch]?.read(shapes) ?? {}).filter(([, value]) => value !== undefined);
   const read = Object.fromEntries(told);
-  const chosen = { ...(schema.safeParse(read).success ? read : {}), ...options };
+  const isTaken = schema.safeParse(read).success && mayFit(arch, read, shapes);
+  const chosen = { ...(isTaken ? read : {}), ...options };
   const own = shapesOf(arch, chosen);
   const misshapen = [...own].flatMap(([name, expected]) => {
     const got = shapes.get(name);
