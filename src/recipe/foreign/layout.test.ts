@@ -55,7 +55,7 @@ describe("a layout is known by what only its program writes", () => {
     ["awp", "state_dict and test_...", map({ state_dict: map(prefixed("module.", dense())), test_robust_acc: 55.4 })],
     ["benchmark", "state_dict with 4.3 % zeros", map({ ...trained, state_dict: map(halved()) })],
     ["benchmark", "net with 4.3 % zeros", map({ net: map(halved()) })],
-    ["twinrep", "a bare state_dict with 4.3 % zeros", map(halved())],
+    ["twinrep", "a bare state_dict with 4.3 % zeros, as TwinRep, R-ADMM and PwoA leave", map(halved())],
     ["plain", "a bare state_dict", map(dense())],
     ["plain", "state_dict", map({ ...trained, state_dict: map(dense()) })],
   ])("%s: %s", (layout, because, value) => {
@@ -128,6 +128,10 @@ describe("what is taken apart", () => {
     // One weight is zero, and one is held at the floor.
     expect([...(found.masks.get("fc.weight")?.data ?? [])]).toEqual([1, 1, 0, 0]);
     expect(found.masks.has("fc.bias")).toBe(false);
+    expect(why(found)).toEqual({
+      "fc.mask_weight": "multiplied into what it masks",
+      "fc.mask_bias": "multiplied into what it masks",
+    });
   });
 
   test("facts are what a file says of itself in one value", () => {

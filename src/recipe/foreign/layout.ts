@@ -5,7 +5,7 @@
 //   FlyingBird  dict, state_dict, mask_info.masks NAME_INDEX        AWP    dict, state_dict, test_*
 //   TwinRep     a bare state_dict with zeros                        benchmark   dict, state_dict or net, with zeros
 import type { PtValue, RawTensor } from "../../nn/index.js";
-import { DataError, expected } from "../../util/index.js";
+import { DataError, expected, show } from "../../util/index.js";
 import type { Dropped, ForeignCheckpoint, LayoutName, OpenedFile } from "./checkpoint.js";
 import { type Contents, contentsOf, isTensor, scalar } from "./contents.js";
 import { applySoftMasks } from "./mad.js";
@@ -37,7 +37,8 @@ function recognise({ wrapper, beside }: Contents, sorted: Sorted, stored: number
   const sparsity = sparsityOf(layerZeros(sorted.state));
   const zeros = `${(100 * sparsity).toFixed(1)} % zeros`;
   if (sparsity < LEAST_SPARSITY) return { layout: "plain", because: wrapper ?? "a bare state_dict" };
-  if (wrapper === undefined) return { layout: "twinrep", because: `a bare state_dict with ${zeros}` };
+  if (wrapper === undefined)
+    return { layout: "twinrep", because: `a bare state_dict with ${zeros}, as TwinRep, R-ADMM and PwoA leave` };
   return { layout: "benchmark", because: `${wrapper} with ${zeros}` };
 }
 
@@ -58,11 +59,19 @@ function birdMasks(beside: Contents["beside"], state: ReadonlyMap<string, RawTen
   return found;
 }
 
+const MASKS_TAKEN = "how its masks came about; the masks themselves are taken";
+
+/** Of the name that a mask is for. */
+function softMask(name: string): Dropped {
+  const [, layer = "", leaf = ""] = /^(.*\.)?([^.]*)$/.exec(name) ?? [];
+  return { name: `${layer}mask_${leaf}`, why: "multiplied into what it masks" };
+}
+
 function harpRates(where: string, rates: ReadonlyMap<string, RawTensor>): Map<string, number> {
   return new Map(
     Array.from(rates, ([name, rate]) => {
       if (rate.shape.some((side) => side !== 1)) {
-        const what = `one number in k_score of ${JSON.stringify(name)}`;
+        const what = `one number in k_score of ${show(name)}`;
         throw new DataError(expected(where, what, `[${rate.shape}]`), { code: "data/layout" });
       }
       return [name, scalar(rate)];
@@ -95,6 +104,8 @@ export function recogniseCheckpoint(file: OpenedFile): ForeignCheckpoint {
   const sorted = sortTensors(tensors);
   const dropped = [...sorted.dropped, ...contents.dropped];
   const stored = sorted.masks.size > 0 ? sorted.masks : birdMasks(contents.beside, sorted.state, dropped);
+  const isBirds = sorted.masks.size === 0 && stored.size > 0;
+  const left = dropped.map((d) => (isBirds && d.name === "mask_info" ? { ...d, why: MASKS_TAKEN } : d));
   const soft = sorted.softMasks.size > 0 ? applySoftMasks(where, sorted.state, sorted.softMasks) : undefined;
   return {
     where,
@@ -106,7 +117,7 @@ export function recogniseCheckpoint(file: OpenedFile): ForeignCheckpoint {
     rates: harpRates(where, sorted.rates),
     masks: soft?.masks ?? stored,
     facts: contents.facts,
-    dropped,
+    dropped: [...left, ...Array.from(sorted.softMasks.keys(), softMask)],
     warnings: [...warnings, ...warningsOf(sorted)],
   };
 }

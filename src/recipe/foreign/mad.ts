@@ -3,7 +3,7 @@
 // themselves show by zeros too. The product becomes the weight; the mask is where it is neither zero nor held at 1e-4.
 import type { RawTensor } from "../../nn/index.js";
 import { fromBytes, ops, scope, type Tensor, toBytes } from "../../torch/index.js";
-import { DataError, expected } from "../../util/index.js";
+import { DataError, expected, show } from "../../util/index.js";
 
 /** Halfway between the floor of 1e-4 and anything that a mask in training takes. */
 const FLOOR = 2e-4;
@@ -34,7 +34,7 @@ export function applySoftMasks(
   for (const [name, soft] of softMasks) {
     const weight = state.get(name);
     if (weight === undefined || String(weight.shape) !== String(soft.shape)) {
-      const what = `a mask shaped like ${JSON.stringify(name)}${weight ? ` [${weight.shape}]` : ", which is not there"}`;
+      const what = `a mask shaped like ${show(name)}${weight ? ` [${weight.shape}]` : ", which is not there"}`;
       throw new DataError(expected(where, what, `[${soft.shape}]`), { code: "data/layout" });
     }
     scope(() => {

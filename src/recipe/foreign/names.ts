@@ -1,6 +1,6 @@
 // Names of a foreign state_dict: what wrappers put before them, and which tensors are the network's.
 import type { RawTensor } from "../../nn/index.js";
-import { DataError } from "../../util/index.js";
+import { DataError, show } from "../../util/index.js";
 import type { Dropped } from "./checkpoint.js";
 
 /** Put before every name by DataParallel, torch.compile and wrappers. */
@@ -38,7 +38,7 @@ export function stripPrefixes(where: string, tensors: ReadonlyMap<string, RawTen
   const stripped = new Map(names.map((name, i) => [name, values[i] as RawTensor]));
   if (stripped.size < names.length) {
     const twice = names.find((name, i) => names.indexOf(name) !== i);
-    throw new DataError(`${where}: expected each name once, got ${JSON.stringify(twice)} with and without a prefix`, {
+    throw new DataError(`${where}: expected each name once, got ${show(twice)} with and without a prefix`, {
       code: "data/layout",
     });
   }

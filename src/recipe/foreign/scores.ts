@@ -1,5 +1,5 @@
 import type { RawTensor } from "../../nn/index.js";
-import { DataError, expected } from "../../util/index.js";
+import { DataError, expected, show } from "../../util/index.js";
 
 /**
  * Scores in as many dimensions as their weights: one for each entry, or for each group of entries, with 1 where a dimension
@@ -20,7 +20,7 @@ export function scoresFor(
         score.shape.length <= weight.length &&
         shape.every((side, i) => side === 1 || side === weight[i]);
       if (fits) return [name, { ...score, shape }];
-      const what = `scores of ${JSON.stringify(name)} [${weight ?? "no such weight"}], or one for each group of its entries`;
+      const what = `scores of ${show(name)} [${weight ?? "no such weight"}], or one for each group of its entries`;
       throw new DataError(expected(where, what, `[${score.shape}]`), { code: "data/layout" });
     }),
   );
