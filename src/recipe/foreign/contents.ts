@@ -9,6 +9,9 @@ const WRAPPERS = ["state_dict", "net", "model_state_dict", "model", "network"] a
 const MOST_FACTS = 60;
 const LONGEST_FACT = 200;
 
+/** Metadata of our own files that are no facts for people. */
+const OURS = new Set(["spec", "meta", "format", "sha256"]);
+
 export function isTensor(value: unknown): value is RawTensor {
   return value !== null && typeof value === "object" && "dtype" in value && "shape" in value && "data" in value;
 }
@@ -96,7 +99,7 @@ export function contentsOf({ where, value, metadata = {} }: OpenedFile): Content
   const told: Told = { facts: Object.create(null), dropped: [] };
   const wrapper = WRAPPERS.find((key) => hasTensors(value.get(key)));
   if (wrapper === undefined && !hasTensors(value)) throw notACheckpoint(where, kindOf(value));
-  tell(new Map(Object.entries(metadata).filter(([key]) => key !== "spec" && key !== "meta")), told);
+  tell(new Map(Object.entries(metadata).filter(([key]) => !OURS.has(key))), told);
   if (wrapper === undefined) {
     const tensors = tensorsOf(where, value, told.dropped);
     return { wrapper, tensors, beside: new Map(), facts: { ...told.facts }, dropped: told.dropped };

@@ -63,7 +63,7 @@ const MASKS_TAKEN = "how its masks came about; the masks themselves are taken";
 
 /** Of the name that a mask is for. */
 function softMask(name: string): Dropped {
-  const [, layer = "", leaf = ""] = /^(.*\.)?([^.]*)$/.exec(name) ?? [];
+  const [, layer = "", leaf = ""] = /^(.*\.)?([^.]*)$/s.exec(name) ?? [];
   return { name: `${layer}mask_${leaf}`, why: "multiplied into what it masks" };
 }
 

@@ -88,7 +88,7 @@ export function sortTensors(tensors: ReadonlyMap<string, RawTensor>): Sorted {
 }
 
 function place(sorted: Sorted, name: string, tensor: RawTensor, all: ReadonlyMap<string, RawTensor>): void {
-  const [, layer = "", leaf = name] = /^(.*\.)?([^.]*)$/.exec(name) ?? [];
+  const [, layer = "", leaf = name] = /^(.*\.)?([^.]*)$/s.exec(name) ?? [];
   const owner = `${layer}weight`;
   if (leaf === "popup_scores") sorted.popupScores.set(owner, tensor);
   else if (leaf === "k_score") sorted.rates.set(owner, tensor);
