@@ -38,6 +38,7 @@ const commands = [
   "data get",
   "data check",
   "data show",
+  "inspect",
   "report",
   "list",
   "doctor",

@@ -6,6 +6,7 @@ import { doctorCommand } from "./commands/doctor.js";
 import { evalCommand } from "./commands/eval.js";
 import { gridCommand } from "./commands/grid.js";
 import { importCommand } from "./commands/import.js";
+import { inspectCommand } from "./commands/inspect.js";
 import { listCommand } from "./commands/list.js";
 import { recipeCommand } from "./commands/recipe.js";
 import { reportCommand } from "./commands/report.js";
@@ -34,6 +35,7 @@ export function buildProgram(cli: Cli) {
     .addCommand(evalCommand(cli))
     .addCommand(dataCommand(cli))
     .addCommand(importCommand(cli))
+    .addCommand(inspectCommand(cli))
     .addCommand(reportCommand(cli))
     .addCommand(listCommand(cli))
     .addCommand(doctorCommand(cli));

@@ -15,6 +15,7 @@ const JOBS: Readonly<
   eval: () => import("./jobs/eval.js"),
   data: () => import("./jobs/data.js"),
   import: () => import("./jobs/import.js"),
+  inspect: () => import("./jobs/inspect.js"),
   doctor: () => import("./jobs/doctor.js"),
 };
 

@@ -52,6 +52,13 @@ export function positive(text: string): number {
   return value;
 }
 
+/** A share that is not nothing. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value > 0 && value <= 1)) throw new InvalidArgumentError("Expected a share in (0, 1].");
+  return value;
+}
+
 export function printJson(terminal: Terminal, value: unknown): void {
   terminal.out(inertJson(JSON.stringify(value, undefined, 2)));
 }
