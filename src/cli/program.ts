@@ -4,6 +4,7 @@ import type { Cli } from "./commands/context.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { evalCommand } from "./commands/eval.js";
+import { exportCommand } from "./commands/export.js";
 import { gridCommand } from "./commands/grid.js";
 import { importCommand } from "./commands/import.js";
 import { inspectCommand } from "./commands/inspect.js";
@@ -36,6 +37,7 @@ export function buildProgram(cli: Cli) {
     .addCommand(dataCommand(cli))
     .addCommand(importCommand(cli))
     .addCommand(inspectCommand(cli))
+    .addCommand(exportCommand(cli))
     .addCommand(reportCommand(cli))
     .addCommand(listCommand(cli))
     .addCommand(doctorCommand(cli));

@@ -16,6 +16,7 @@ const JOBS: Readonly<
   data: () => import("./jobs/data.js"),
   import: () => import("./jobs/import.js"),
   inspect: () => import("./jobs/inspect.js"),
+  export: () => import("./jobs/export.js"),
   doctor: () => import("./jobs/doctor.js"),
 };
 
