@@ -150,23 +150,34 @@ export const fits = ({ missing, unexpected, misshapen }: Guess) =>
   missing.length + unexpected.length + misshapen.length === 0;
 
 const CANDIDATES = 3;
-const differences = ({ missing, unexpected }: Pick<Guess, "missing" | "unexpected">) =>
-  missing.length + unexpected.length;
+
+/** Of all names that either has, the share that both have, in the same shape as far as that was compared. */
+function likeness(
+  { missing, unexpected, misshapen = [] }: Partial<Guess> & ReturnType<typeof apart>,
+  own: number,
+): number {
+  const shared = own - missing.length;
+  return (shared - misshapen.length) / (own + unexpected.length);
+}
 
 /**
  * The registered networks nearest to some names and shapes, the best first; those whose names agree are compared in full.
- * Only one that `fits` is an answer; the others say what would have to be otherwise.
+ * Only one that `fits` is an answer; the others say what would have to be otherwise. Empty where no name is known.
  */
 export function guessArchitecture(given: Shapes): Guess[] {
   const { shapes } = equivalentForm(given);
-  const byNames = models.names().map((arch) => {
+  const all = models.names().map((arch) => {
     const own = shapesOf(arch, readers[arch]?.small ?? {});
-    return { arch, distance: differences(apart(own, shapes)) };
+    return { arch, size: own.size, like: likeness(apart(own, shapes), own.size) };
   });
-  byNames.sort((a, b) => a.distance - b.distance);
-  const nearest = byNames.filter(({ distance }, i) => i < CANDIDATES || distance === 0);
-  const whole = nearest.some(({ distance }) => distance === 0) ? nearest.filter((n) => n.distance === 0) : nearest;
-  return whole
-    .map(({ arch }) => compareWith(arch, given))
-    .sort((a, b) => differences(a) + a.misshapen.length - differences(b) - b.misshapen.length);
+  const known = all.filter(({ like }) => like > 0).sort((a, b) => b.like - a.like);
+  const same = known.filter(({ like }) => like === 1);
+  const nearest = same.length > 0 ? same : known.slice(0, CANDIDATES);
+  return nearest
+    .map(({ arch, size }) => {
+      const guess = compareWith(arch, given);
+      return { guess, like: likeness(guess, size) };
+    })
+    .sort((a, b) => b.like - a.like)
+    .map(({ guess }) => guess);
 }
