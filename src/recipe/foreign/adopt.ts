@@ -17,7 +17,7 @@ import { DataError, expected, UsageError } from "../../util/index.js";
 import { buildModel } from "../build.js";
 import type { ForeignCheckpoint } from "./checkpoint.js";
 import { type RebuiltMasks, rebuildMasks } from "./masks.js";
-import { MismatchError, networkText } from "./mismatch.js";
+import { MismatchError, networkText, unknownNames } from "./mismatch.js";
 import { likelyNormalisation, type Normalisation } from "./normalize.js";
 
 export interface AdoptOptions {
@@ -58,13 +58,14 @@ function refuseOwn({ where, layout, facts }: ForeignCheckpoint): void {
 /** The network asked for, or the nearest by names and shapes. */
 function chooseNetwork({ where, state }: ForeignCheckpoint, { arch, set = {}, partial }: AdoptOptions): Guess {
   const shapes = new Map(Array.from(state, ([name, { shape }]) => [name, shape]));
-  const name = arch ?? (guessArchitecture(shapes)[0] as Guess).arch;
-  const guess = compareWith(name, shapes, set);
-  const { shapes: own } = equivalentForm(shapes);
-  const misfits = guess.unexpected.length + guess.misshapen.length;
-  if (partial === true && misfits < own.size) return guess;
-  if (!fits(guess)) throw new MismatchError(where, guess, { named: arch !== undefined });
-  return guess;
+  const told = arch === undefined ? guessArchitecture(shapes)[0] : undefined;
+  if (arch === undefined && told === undefined) throw unknownNames(where, [...state.keys()]);
+  const asked = arch !== undefined || Object.keys(set).length > 0;
+  const guess = asked ? compareWith(arch ?? (told as Guess).arch, shapes, set) : (told as Guess);
+  if (fits(guess)) return guess;
+  const { unexpected, misshapen } = guess;
+  if (partial === true && unexpected.length + misshapen.length < equivalentForm(shapes).shapes.size) return guess;
+  throw new MismatchError(where, guess, { asked, nearest: told ?? guessArchitecture(shapes)[0] });
 }
 
 /** The normalisation of the file's buffers, in the digits they were written with. */

@@ -1,4 +1,4 @@
-import type { Guess } from "../../models/index.js";
+import { fits, type Guess } from "../../models/index.js";
 import { DataError } from "../../util/index.js";
 
 const SHOWN = 8;
@@ -30,20 +30,36 @@ export function networkText({ arch, options }: Pick<Guess, "arch" | "options">):
 
 /** Tensors that are not those of the network, with all names for machines. */
 export class MismatchError extends DataError {
-  readonly problems: readonly [Guess];
+  readonly problems: readonly Guess[];
 
-  constructor(where: string, guess: Guess, { named }: { readonly named: boolean }) {
-    const what = named ? `the tensors of ${networkText(guess)}` : "the tensors of a network that s2ap knows";
-    const got = named ? "others" : `others, nearest to ${networkText(guess)}`;
-    const cure = [
-      named
-        ? "give other options with --set, leave --arch out to let s2ap look for the network,"
-        : "name another network with --arch (s2ap list models) and its options with --set,",
-      "or take only what fits with --partial; --json lists every name",
+  /** `asked`: the network that was named, of which `guess` says the differences; `nearest`: by names and shapes. */
+  constructor(
+    where: string,
+    guess: Guess,
+    { asked, nearest }: { readonly asked: boolean; readonly nearest?: Guess | undefined },
+  ) {
+    const what = asked ? `the tensors of ${networkText(guess)}` : "the tensors of a network that s2ap knows";
+    const got = asked ? "others" : `others, nearest to those of ${networkText(guess)}`;
+    const better = asked && nearest !== undefined && networkText(nearest) !== networkText(guess);
+    const lines = [
+      `${where}: expected ${what}, got ${got}:`,
+      ...mismatchLines(guess),
+      ...(better
+        ? [`by names and shapes they are ${fits(nearest) ? "" : "nearest to "}those of ${networkText(nearest)}`]
+        : []),
+      `${asked ? "Leave --arch and --set out, or name" : "Name"} another network with --arch (see s2ap list models) and its options with --set,`,
+      "or take only what fits with --partial. --json lists every name.",
     ];
-    super([`${where}: expected ${what}, got ${got}:`, ...mismatchLines(guess), ...cure].join("\n"), {
-      code: "data/architecture",
-    });
+    super(lines.join("\n"), { code: "data/architecture" });
     this.problems = [guess];
   }
+}
+
+/** No name that any network has. */
+export function unknownNames(where: string, names: readonly string[]): DataError {
+  const some = `${names.slice(0, SHOWN).join(", ")}${names.length > SHOWN ? ` and ${names.length - SHOWN} more` : ""}`;
+  return new DataError(
+    `${where}: expected the tensors of a network that s2ap knows (see s2ap list models), got names that none of them has: ${some}`,
+    { code: "data/architecture" },
+  );
 }
