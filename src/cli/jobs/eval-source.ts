@@ -4,12 +4,12 @@ import { basename, join } from "node:path";
 import { parse as parseYaml } from "yaml";
 import { describedImages, type Split } from "../../data/index.js";
 import { describedModel, type Model } from "../../models/index.js";
-import { loadTensors } from "../../nn/index.js";
+import { loadTensors, readMetadata } from "../../nn/index.js";
 import { buildData } from "../../recipe/build.js";
 import { loadModel } from "../../recipe/model-file.js";
 import { registries } from "../../recipe/registries.js";
 import { type Named, type Recipe, recipeSchemas } from "../../recipe/schema.js";
-import { readManifest } from "../../run/index.js";
+import { findManifest, readManifest } from "../../run/index.js";
 import { ops, scope, torchVersion } from "../../torch/index.js";
 import { DataError, diskError, expected, parseOptions, sha256, UsageError } from "../../util/index.js";
 import type { EvalOptions } from "./eval-options.js";
@@ -33,12 +33,21 @@ export function findSource({ model, weights }: Pick<EvalOptions, "model" | "weig
     });
   }
   if (!statSync(path).isDirectory()) return { file: path, recipe: undefined };
-  const recipe = readManifest(path).recipe as unknown as Recipe | null;
   const file = join(path, "model.safetensors");
-  if (existsSync(file)) return { file, recipe: recipe ?? undefined };
+  // What was imported is a folder too, of no run.
+  const manifest = existsSync(file) ? findManifest(path) : readManifest(path);
+  const recipe = (manifest?.recipe ?? undefined) as unknown as Recipe | undefined;
+  if (existsSync(file)) return { file, recipe };
   throw new DataError(`${path}: expected a finished run, got one without model.safetensors; run it to its end`, {
     code: "data/unfinished-run",
   });
+}
+
+/** Share of zeros that a file of ours says it has. */
+export function writtenSparsity({ file }: Source): number | undefined {
+  const { sparsity } = readMetadata(file);
+  const share = Number(sparsity);
+  return sparsity !== undefined && share >= 0 && share <= 1 ? share : undefined;
 }
 
 function readJson(path: string): unknown {

@@ -12,7 +12,16 @@ import { drawCurve, finishList } from "./eval-finish.js";
 import { runList } from "./eval-list.js";
 import type { Divisible, EvalAnswer, EvalOptions, EvalResult, TraceResult } from "./eval-options.js";
 import { compareJob, curvesJob, verifyJob } from "./eval-records.js";
-import { findSource, named, type Opened, openImages, openModel, originOf, threatFrom } from "./eval-source.js";
+import {
+  findSource,
+  named,
+  type Opened,
+  openImages,
+  openModel,
+  originOf,
+  threatFrom,
+  writtenSparsity,
+} from "./eval-source.js";
 import { listOf, type Spec, withSteps } from "./eval-specs.js";
 import { trace, writeTrace } from "./eval-trace.js";
 
@@ -48,9 +57,9 @@ function isList(options: EvalOptions, asked: readonly Item[]): boolean {
   throw new UsageError("eval: expected an attack or a preset with --out, --shards, --until and the like, got none");
 }
 
-/** What is claimed of the network's zeros: on the command line, or by the recipe of its run. */
+/** What is claimed of the network's zeros: on the command line, by the recipe of its run, or by the file itself. */
 const claimOf = ({ options, source }: Opened) =>
-  options.sparsity ?? (source.recipe === undefined ? undefined : claimedSparsity(source.recipe));
+  options.sparsity ?? (source.recipe === undefined ? writtenSparsity(source) : claimedSparsity(source.recipe));
 
 /** The measured zeros against the claim, where no list of attacks compares them. */
 function comparedZeros(opened: Opened, { report }: JobContext): Pick<EvalResult, "checks"> {

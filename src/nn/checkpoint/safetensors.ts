@@ -96,6 +96,35 @@ function decodeFile(source: ByteSource): SafetensorsFile {
  */
 export function readSafetensors(path: string, options: { readonly memory?: Memory } = {}): SafetensorsFile {
   return withFile(path, decodeFile, options.memory);
+/** What `use` makes of an open file's header, which is checked, and of where its data begins. */
+function withHeader<T>(path: string, use: (header: Header, descriptor: number, start: number, length: number) => T): T {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, "r");
+    const stat = fstatSync(descriptor);
+    if (!stat.isFile())
+      throw headerError(path, "a safetensors file", stat.isDirectory() ? "a folder" : "something else");
+    const prefix = readExactly(descriptor, Math.min(PREFIX_BYTES, stat.size), 0, path);
+    const start = PREFIX_BYTES + headerLength(prefix, stat.size, path);
+    const text = readExactly(descriptor, start - PREFIX_BYTES, PREFIX_BYTES, path);
+    return use(headerOf(text, stat.size - start, path), descriptor, start, stat.size - start);
+  } catch (error) {
+    throw diskError(path, error, "read");
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** Reads a file; nothing is allocated for its tensors before the header has been checked. DataError when it is missing or odd. */
+export function readSafetensors(path: string): SafetensorsFile {
+  return withHeader(path, (header, descriptor, start, length) =>
+    fileOf(header, readExactly(descriptor, length, start, path), path),
+  );
+}
+
+/** Reads only the metadata of a file. */
+export function readMetadata(path: string): SafetensorsFile["metadata"] {
+  return withHeader(path, ({ metadata }) => metadata);
 }
 
 function checkTensor(name: string, tensor: RawTensor): void {
