@@ -60,13 +60,27 @@ function maskLine({ masks: { source, keepRatio, inferred }, sparsity }: ImportRe
   return `from ${from[source]}${at}${why}; ${zeros}`;
 }
 
+const FACTS = 8;
+
+/** What the file says of itself; its text is not ours, so it is quoted. */
+function factsLines({ facts }: ImportResult): string[][] {
+  const told = Object.entries(facts).slice(0, FACTS);
+  if (told.length === 0) return [];
+  const more = Object.keys(facts).length - told.length;
+  const said = told.map(([key, value]) => `${quoted(key)} ${typeof value === "number" ? value : quoted(value)}`);
+  return [["says", `${said.join(", ")}${more > 0 ? ` and ${more} more` : ""}`]];
+}
+
+/** Words as they are, all else as JSON: a file must not send commands to the terminal. */
+const quoted = (text: string) => (/^[\w.-]+$/.test(text) ? text : JSON.stringify(text));
+
 /** What was left out, each reason once with how many it is of. */
 function droppedLines({ dropped }: ImportResult): string[] {
   const reasons = new Map<string, string[]>();
   for (const { name, why } of dropped) reasons.set(why, [...(reasons.get(why) ?? []), name]);
   return Array.from(reasons, ([why, names]) => {
     const [first, ...more] = names;
-    return `${first}${more.length > 0 ? ` and ${more.length} more` : ""}: ${why}`;
+    return `${quoted(first as string)}${more.length > 0 ? ` and ${more.length} more` : ""}: ${why}`;
   });
 }
 
@@ -77,6 +91,7 @@ function importText(result: ImportResult): string {
   };
   const rows = [
     ["file", `${file}: ${layout} (${because}), ${container}`],
+    ...factsLines(result),
     ["network", networkLine(result)],
     [
       "normalize",
