@@ -69,6 +69,12 @@ test("shapes that no option gives are compared with the network at its defaults"
   expect(best?.misshapen[0]).toEqual({ name: "conv1.weight", expected: [64, 3, 3, 3], got: [4, 3, 3, 3] });
 });
 
+test("names that no network has are none's", () => {
+  expect(guessArchitecture(new Map([["encoder.w", [2, 2]]]))).toEqual([]);
+  const masks = new Map(Array.from(shapesOf("vgg13_bn", { width: 4 })).filter(([, shape]) => shape.length > 1));
+  expect(guessArchitecture(masks)[0]?.arch).toBe("vgg13_bn");
+});
+
 test("a named network is compared as it is asked for", () => {
   const shapes = shapesOf("resnet18", { width: 4 });
   expect(fits(compareWith("resnet18", shapes))).toBe(true);

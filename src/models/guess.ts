@@ -151,7 +151,7 @@ export const fits = ({ missing, unexpected, misshapen }: Guess) =>
 
 const CANDIDATES = 3;
 
-/** Of all names that either has, the share that both have, in the same shape as far as that was compared. */
+/** Of all names that either has, counters apart, the share that both have, in the same shape as far as that was compared. */
 function likeness(
   { missing, unexpected, misshapen = [] }: Partial<Guess> & ReturnType<typeof apart>,
   own: number,
@@ -168,7 +168,8 @@ export function guessArchitecture(given: Shapes): Guess[] {
   const { shapes } = equivalentForm(given);
   const all = models.names().map((arch) => {
     const own = shapesOf(arch, readers[arch]?.small ?? {});
-    return { arch, size: own.size, like: likeness(apart(own, shapes), own.size) };
+    const size = [...own.keys()].filter((name) => !isCounter(name)).length;
+    return { arch, size, like: likeness(apart(own, shapes), size) };
   });
   const known = all.filter(({ like }) => like > 0).sort((a, b) => b.like - a.like);
   const same = known.filter(({ like }) => like === 1);
