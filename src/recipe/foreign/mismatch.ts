@@ -4,6 +4,9 @@ import { DataError } from "../../util/index.js";
 const SHOWN = 8;
 const sides = (shape: readonly number[]) => `[${shape.join(", ")}]`;
 
+/** Words as they are, all else as JSON: the names are a file's, and may hold anything. */
+const quoted = (name: string) => (/^[\w.-]+$/.test(name) ? name : JSON.stringify(name));
+
 function listed(title: string, items: readonly string[]): string[] {
   if (items.length === 0) return [];
   const more = items.length - SHOWN;
@@ -14,7 +17,7 @@ function listed(title: string, items: readonly string[]): string[] {
 export function mismatchLines({ missing, unexpected, misshapen }: Guess): string[] {
   return [
     ...listed("missing:     ", missing),
-    ...listed("unexpected:  ", unexpected),
+    ...listed("unexpected:  ", unexpected.map(quoted)),
     ...listed(
       "other shape: ",
       misshapen.map(({ name, expected, got }) => `${name} ${sides(got)}, not ${sides(expected)}`),
@@ -57,7 +60,7 @@ export class MismatchError extends DataError {
 
 /** No name that any network has. */
 export function unknownNames(where: string, names: readonly string[]): DataError {
-  const some = `${names.slice(0, SHOWN).join(", ")}${names.length > SHOWN ? ` and ${names.length - SHOWN} more` : ""}`;
+  const some = `${names.slice(0, SHOWN).map(quoted).join(", ")}${names.length > SHOWN ? ` and ${names.length - SHOWN} more` : ""}`;
   return new DataError(
     `${where}: expected the tensors of a network that s2ap knows (see s2ap list models), got names that none of them has: ${some}`,
     { code: "data/architecture" },
