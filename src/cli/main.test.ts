@@ -39,6 +39,8 @@ const commands = [
   "data check",
   "data show",
   "inspect",
+  "import",
+  "export",
   "report",
   "list",
   "doctor",
@@ -78,6 +80,9 @@ describe("bad usage is 2 and says what is wrong", () => {
     [["data", "get"], "missing required argument 'name'"],
     [["data", "show", "cifar10", "--examples", "33"], "Expected at most 32."],
     [["eval", "m", "--norm", "l3"], "Allowed choices are linf, l2, l1."],
+    [["import", "m.pt", "--keep-ratio", "1.5"], "Expected a share in (0, 1]."],
+    [["export", "m"], "required option '--out <file>' not specified"],
+    [["export", "m", "--out", "o", "--format", "onnx"], "Allowed choices are pt, safetensors."],
   ])("%j", async (argv, message) => {
     const { code, err, calls } = await run(argv);
     expect(code).toBe(2);

@@ -17,6 +17,7 @@ const AFTER = `
 Examples:
   s2ap run recipes/quickstart.yaml           train, prune, attack, report; run again to resume
   s2ap recipe check my.yaml                  find every error of a recipe
+  s2ap import model_best.pth.tar             take over a checkpoint of another program
   s2ap list attacks                          what recipes can name
   s2ap data check cifar10                    is the data set here and whole
   s2ap doctor                                what is installed, and how fast it is

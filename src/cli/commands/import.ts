@@ -1,7 +1,10 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { normalisations } from "../../recipe/foreign/normalize.js";
 import { percent, table } from "../format.js";
 import type { ImportOptions, ImportResult } from "../jobs/import.js";
 import { type Cli, collect, command, printJson } from "./context.js";
+
+const names = Object.keys(normalisations).join(", ");
 
 /** `s2ap import`: other people's checkpoints. */
 export function importCommand(cli: Cli) {
@@ -22,7 +25,7 @@ export function importCommand(cli: Cli) {
     .option("--keep-ratio <k>", "share of the weights that was kept, where a file with scores does not tell it", ratio)
     .option(
       "--normalize <what>",
-      "what the network does to images in [0, 1] first: none, cifar10, imagenet, ... or MEAN,.../STD,...; default what the file holds",
+      `what the network does to images in [0, 1] first: none, ${names}, or MEAN,.../STD,...; default what the file holds`,
     )
     .option("--out <path>", "folder, or file that ends in .safetensors; default runs/ and the file's name")
     .option("--partial", "take the tensors that fit; the others stay random")
