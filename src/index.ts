@@ -8,10 +8,17 @@ export * from "./nn/index.js";
 export * from "./optim/index.js";
 export * from "./pruning/index.js";
 export {
+  type ForeignCheckpoint,
+  type Inspection,
+  inspectCheckpoint,
   loadMasks,
   loadModel,
   loadRecipe,
+  planMasks,
+  type RebuiltMasks,
   type Row,
+  readForeign,
+  rebuildMasks,
   registries,
   runRecipe,
   saveMasks,

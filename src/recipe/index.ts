@@ -1,4 +1,5 @@
 export { dataOptions } from "./data-options.js";
+export * from "./foreign/index.js";
 export { type Axes, type Axis, type ExpandOptions, expandGrid, type GridPoint, type Over } from "./grid.js";
 export { type Cell, type Grid, type LoadGridOptions, loadGrid } from "./grid-load.js";
 export { type CellTold, type GridOptions, gridSoFar, runGrid } from "./grid-run.js";
