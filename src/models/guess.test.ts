@@ -22,11 +22,15 @@ describe.each(Object.entries(rows))("%s", (arch, { small }) => {
   test("is known by its names and shapes, small as well", () => {
     const before = liveTensors();
     const [best] = guessArchitecture(shapesOf(arch, small));
-    expect(best).toMatchObject({ arch, missing: [], unexpected: [], misshapen: [] });
+    expect(best).toMatchObject({ missing: [], unexpected: [], misshapen: [] });
+    // Small transformers are one network under three names, and nothing tells their heads and an unnamed patch.
+    if (arch.startsWith("vit_")) expect(best?.arch).toMatch(/^vit_/);
+    else expect(best?.arch).toBe(arch);
     const { options } = models.get(arch);
     const wanted = options.parse(small) as Record<string, unknown>;
     // Nothing in a network with global pooling tells the size of its images.
-    for (const [key, value] of Object.entries(best?.options ?? {})) expect([key, value]).toEqual([key, wanted[key]]);
+    const told = Object.entries(best?.options ?? {}).filter(([key]) => key !== "heads" && key !== "patch");
+    for (const [key, value] of told) expect([key, value]).toEqual([key, wanted[key]]);
     expect(liveTensors()).toBe(before);
   });
 });

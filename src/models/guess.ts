@@ -26,16 +26,19 @@ export interface Guess {
   readonly misshapen: readonly Misshapen[];
 }
 
+const isCounter = (name: string) => name.endsWith(".num_batches_tracked");
+const sameShape = (a: readonly number[], b: readonly number[] | undefined) => String(a) === String(b);
+
 /** How options are read from shapes, and at which options a network has the same names and little memory. */
 interface Reader {
   readonly read: (shapes: Shapes) => Options;
-  readonly small: Options;
+  readonly small: (shapes: Shapes) => Options;
 }
 
 /** Stem and last layer tell width and classes; `units` are the stem's at width 1. */
 const byEnds = (stem: string, head: string): Reader => ({
   read: (shapes) => ({ width: shapes.get(`${stem}.weight`)?.[0], numClasses: shapes.get(`${head}.weight`)?.[0] }),
-  small: { width: 1, numClasses: 2 },
+  small: () => ({ width: 1, numClasses: 2 }),
 });
 
 /** The first hidden linear layer tells width and size of the images, of which two poolings leave a quarter. */
@@ -54,8 +57,33 @@ const ofCnn = (hidden: number, head: number, { units, filters }: { units: number
       numClasses: shapes.get(`${head}.weight`)?.[0],
     };
   },
-  small: { width: 1 / units, imageSize: 8, numClasses: 2 },
+  small: () => ({ width: 1 / units, imageSize: 8, numClasses: 2 }),
 });
+
+/** Blocks that a vision transformer has. */
+function depthOf(shapes: Shapes): number {
+  let depth = 0;
+  while (shapes.has(`blocks.${depth}.attn.qkv.weight`)) depth += 1;
+  return Math.max(1, depth);
+}
+
+/** Shapes tell all of a vision transformer but its heads: 64 numbers each, as in DeiT, else one head. */
+const ofTransformer: Reader = {
+  read(shapes) {
+    const [width, , patch] = shapes.get("patch_embed.proj.weight") ?? [];
+    const [, positions = 0] = shapes.get("pos_embed") ?? [];
+    const depth = depthOf(shapes);
+    const inBlocks = Array.from({ length: depth }, (_, i) => shapes.get(`blocks.${i}.attn.qkv.weight`));
+    const agrees = width !== undefined && inBlocks.every((shape) => sameShape([3 * width, width], shape));
+    if (!agrees || patch === undefined) return {};
+    return {
+      ...{ width, patch, depth, imageSize: Math.sqrt(positions - 1) * patch },
+      heads: width % 64 === 0 ? width / 64 : 1,
+      numClasses: shapes.get("head.weight")?.[0],
+    };
+  },
+  small: (shapes) => ({ width: 1, heads: 1, depth: depthOf(shapes), imageSize: 8, numClasses: 2 }),
+};
 
 const cifarResnet = byEnds("conv1", "linear");
 const vgg = byEnds("features.0", "classifier.4");
@@ -77,10 +105,10 @@ const readers: Readonly<Record<string, Reader>> = {
   imagenet_resnet18: endsWithFc,
   imagenet_resnet34: endsWithFc,
   imagenet_resnet50: endsWithFc,
+  vit_ti: ofTransformer,
+  vit_s: ofTransformer,
+  vit_b: ofTransformer,
 };
-
-const isCounter = (name: string) => name.endsWith(".num_batches_tracked");
-const sameShape = (a: readonly number[], b: readonly number[] | undefined) => String(a) === String(b);
 
 /** UsageError for options that the network does not take. */
 function shapesOf(arch: string, options: Options): Map<string, readonly number[]> {
@@ -160,6 +188,12 @@ function likeness(
   return (shared - misshapen.length) / (own + unexpected.length);
 }
 
+/** Of several names of one network (a vision transformer's), the one with most options at their defaults is its own. */
+function unusual({ arch, options }: Guess): number {
+  const usual = models.get(arch).options.parse({}) as Options;
+  return Object.entries(options).filter(([key, value]) => usual[key] !== value).length;
+}
+
 /**
  * The registered networks nearest to some names and shapes, the best first; those whose names agree are compared in full.
  * Only one that `fits` is an answer; the others say what would have to be otherwise. Empty where no name is known.
@@ -167,7 +201,7 @@ function likeness(
 export function guessArchitecture(given: Shapes): Guess[] {
   const { shapes } = equivalentForm(given);
   const all = models.names().map((arch) => {
-    const own = shapesOf(arch, readers[arch]?.small ?? {});
+    const own = shapesOf(arch, readers[arch]?.small(shapes) ?? {});
     const size = [...own.keys()].filter((name) => !isCounter(name)).length;
     return { arch, size, like: likeness(apart(own, shapes), size) };
   });
@@ -177,8 +211,8 @@ export function guessArchitecture(given: Shapes): Guess[] {
   return nearest
     .map(({ arch, size }) => {
       const guess = compareWith(arch, given);
-      return { guess, like: likeness(guess, size) };
+      return { guess, like: likeness(guess, size), unusual: unusual(guess) };
     })
-    .sort((a, b) => b.like - a.like)
+    .sort((a, b) => b.like - a.like || a.unusual - b.unusual)
     .map(({ guess }) => guess);
 }

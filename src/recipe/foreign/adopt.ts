@@ -148,6 +148,14 @@ function partialWarning(random: readonly string[], { unexpected, misshapen }: Gu
   return [`PARTIAL: ${random.length} of ${all} tensors stay RANDOM${kept}; ${left} of the file's are left out`];
 }
 
+/** Heads leave no trace in shapes, and other heads are another function. */
+function headsWarning({ options }: Guess, { set = {} }: AdoptOptions): string[] {
+  if (options.heads === undefined || set.heads !== undefined) return [];
+  return [
+    `no shape tells how many heads the attention has: ${options.heads} are taken (64 numbers each, or one head); say it with --set heads=${options.heads}`,
+  ];
+}
+
 /**
  * Makes a network of a checkpoint. MismatchError where a tensor is missing, unexpected or of another shape, unless
  * `partial`; UsageError for options that it does not take, or a keep ratio that is needed.
@@ -176,6 +184,7 @@ export function adoptCheckpoint(checkpoint: ForeignCheckpoint, options: AdoptOpt
         ...checkpoint.warnings,
         ...mask.warnings,
         ...normalisation.warnings,
+        ...headsWarning(guess, options),
       ],
     };
   } finally {
