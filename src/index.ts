@@ -8,6 +8,9 @@ export * from "./nn/index.js";
 export * from "./optim/index.js";
 export * from "./pruning/index.js";
 export {
+  type Adopted,
+  type AdoptOptions,
+  adoptCheckpoint,
   type ForeignCheckpoint,
   type Inspection,
   inspectCheckpoint,
@@ -23,6 +26,7 @@ export {
   runRecipe,
   saveMasks,
   saveModel,
+  saveStateDict,
 } from "./recipe/index.js";
 export * from "./report/index.js";
 export { openRun, type Run, type RunEvent, type RunOptions, readEvents } from "./run/index.js";

@@ -22,4 +22,5 @@ export type {
   StageRecipe,
 } from "./schema.js";
 export { showRecipe } from "./show.js";
+export { saveStateDict } from "./state-dict.js";
 export { type Place, placeText } from "./tree.js";

@@ -1,3 +1,4 @@
+export { type Adopted, type AdoptOptions, adoptCheckpoint } from "./adopt.js";
 export type { Dropped, ForeignCheckpoint, LayoutName, OpenedFile } from "./checkpoint.js";
 export { type Inspection, type InspectOptions, inspectCheckpoint } from "./inspect.js";
 export { readForeign, recogniseCheckpoint } from "./layout.js";
