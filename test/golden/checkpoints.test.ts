@@ -7,7 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ImportResult, job } from "../../src/cli/jobs/import.js";
 import type { Model } from "../../src/models/index.js";
-import { disposeParams } from "../../src/nn/index.js";
+import { disposeParams, readPt } from "../../src/nn/index.js";
 import { loadMasks, loadModel } from "../../src/recipe/index.js";
 import { masksOfZeros } from "../../src/recipe/stages.js";
 import { liveTensors, noGrad, scope, tensor } from "../../src/torch/index.js";
@@ -56,6 +56,46 @@ function expectLogits(what: string, path: string, wanted: readonly number[]): vo
 
 /** HYDRA's and RST's files do not say what was kept; HARP's rates tell it. */
 const asked = ({ layout, keepRatio }: Expected): Asked => (layout === "harp" ? {} : { keepRatio });
+
+/** How many things were left out for each reason. */
+function reasons({ dropped }: ImportResult): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { why } of dropped) counts[why] = (counts[why] ?? 0) + 1;
+  return counts;
+}
+
+const counter = "a count that batch norm with a fixed momentum does not need";
+const training = "the state of a training, which is not gone on with";
+
+test.each([
+  ["hydra-resnet18.pth.tar", 143, { [counter]: 20, [training]: 1 }],
+  ["hydra-vgg16_bn.pth.tar", 100, { [counter]: 13, [training]: 1 }],
+  [
+    "hydra-wrn_28_4-legacy.pth.tar",
+    242,
+    { [counter]: 25, [training]: 1, "a copy of the first stage that HYDRA's WRN has and does not use": 58 },
+  ],
+  ["harp-resnet18.pth.tar", 164, { [counter]: 20, [training]: 1 }],
+  ["harp-vgg16_bn-legacy.pth.tar", 116, { [counter]: 13, [training]: 1 }],
+  // Optimizer and schedule; `result` and how the masks came about.
+  [
+    "flyingbird-preactresnet18.tar",
+    109,
+    {
+      ...{ [counter]: 17, [training]: 2, "not part of the network": 1 },
+      "how its masks came about; the masks themselves are taken": 1,
+    },
+  ],
+  ["plain-resnet18.pt", 122, { [counter]: 20 }],
+] as const)("%s has the entries of its program, and what is left out has a reason", (name, entries, wanted) => {
+  const { value } = readPt(join(folder, name));
+  const state = value instanceof Map ? (value.get("state_dict") ?? value) : undefined;
+  expect(state instanceof Map && state.size).toBe(entries);
+  const keepRatio = cases[name]?.layout === "hydra" ? 0.5 : undefined;
+  const found = importFile(name, { keepRatio, out: join(folder, "dropped", name) });
+  expect(reasons(found)).toEqual(wanted);
+  expect(found.dropped.every(({ name: left }) => left !== "")).toBe(true);
+});
 
 test("every file has a case, and every case a file", () => {
   const files = readdirSync(source).filter((name) => name.endsWith(".gz"));
