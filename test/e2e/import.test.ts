@@ -1,4 +1,4 @@
-// Other people's checkpoints through the command line: imported, evaluated, exported, and loaded by plain PyTorch.
+// Other people's checkpoints through the command line: imported, evaluated, finetuned, exported, and loaded by plain PyTorch.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,10 +8,14 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { job as exportJob } from "../../src/cli/jobs/export.js";
 import { job as importJob } from "../../src/cli/jobs/import.js";
-import { readMetadata, saveTensors } from "../../src/nn/index.js";
+import type { Model } from "../../src/models/index.js";
+import { disposeParams, readMetadata, saveTensors } from "../../src/nn/index.js";
+import { loadMasks, loadModel } from "../../src/recipe/index.js";
+import { masksOfZeros } from "../../src/recipe/stages.js";
 import { tensor } from "../../src/torch/index.js";
 import { buildDist } from "../support/child.js";
 import { expectClose } from "../support/close.js";
+import { bits, freeModel } from "../support/tiny.js";
 
 const bin = fileURLToPath(new URL("../../bin/s2ap.js", import.meta.url));
 const source = fileURLToPath(new URL("../golden/data/checkpoints", import.meta.url));
@@ -39,6 +43,8 @@ beforeAll(() => {
     ]),
   );
 });
+
+const context = { shouldStop: () => false, report: () => {} };
 
 function s2ap(...argv: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...argv], {
@@ -75,6 +81,38 @@ test("a HYDRA checkpoint is imported, evaluated with no option but its images", 
   expect(claim.stderr).toContain("measured are 59.9 %: is the mask applied?");
 });
 
+const recipe = `
+name: tuned
+seed: 1
+data: { name: synthetic, numClasses: 5, size: 32, examples: 32, selection: 16, testExamples: 16, batchSize: 32 }
+model: { arch: resnet18, numClasses: 5, width: 2 }
+threat: { norm: linf, eps: 8/255 }
+loss: { name: pgd-at, attack: { name: pgd, steps: 1, stepSize: 2/255 } }
+optimizer: { name: sgd, lr: 0.05 }
+stages: { search: { epochs: 1, method: { name: hydra, keepRatio: 0.4 } }, finetune: { epochs: 1 } }
+evaluation: [{ name: clean }]
+`;
+
+test("finetuning from an import trains its weights and keeps its masks", async () => {
+  writeFileSync(join(folder, "tuned.yaml"), recipe);
+  await importJob(
+    { file: join(folder, "hydra-resnet18.pth.tar"), set: [], keepRatio: 0.4, out: join(folder, "start") },
+    context,
+  );
+  const { status, stderr } = s2ap("run", "tuned.yaml", "--only", "finetune", "--from", "start", "--out", "tuned");
+  expect([status, stderr]).toEqual([0, expect.not.stringContaining("rror")]);
+  const [start, tuned] = ["start", "tuned"].map((run) => loadModel(join(folder, run, "model.safetensors"))) as [
+    Model,
+    Model,
+  ];
+  const masks = loadMasks(join(folder, "start/masks.safetensors"));
+  const kept = masksOfZeros(tuned);
+  expect(bits(kept)).toEqual(bits(masks));
+  expect(bits(tuned.params)).not.toEqual(bits(start.params));
+  disposeParams(masks, kept);
+  for (const model of [start, tuned]) freeModel(model);
+});
+
 test("what is there is not overwritten, and errors say the cure", () => {
   const into = ["--keep-ratio", "0.4", "--out", "kept.safetensors"];
   expect(s2ap("import", "rst-resnet18.pth", ...into).status).toBe(0);
@@ -99,8 +137,6 @@ test("what is there is not overwritten, and errors say the cure", () => {
 
 const python = "/usr/bin/python3";
 const hasTorch = existsSync(python) && spawnSync(python, ["-c", "import torch, numpy"]).status === 0;
-
-const context = { shouldStop: () => false, report: () => {} };
 
 describe.each([
   ["harp-resnet18.pth.tar", undefined],
