@@ -1,8 +1,6 @@
 export { decodePt, type PtFile, readPt } from "./checkpoint/pt.js";
 export { isPtTensor, type PtValue } from "./checkpoint/pt-values.js";
 export { encodePt } from "./checkpoint/pt-write.js";
-export { decodeSafetensors, encodeSafetensors, type RawTensor, readSafetensors } from "./checkpoint/safetensors.js";
-export { loadTensors, saveTensors, takeTensors } from "./checkpoint/tensors.js";
 export {
   decodeSafetensors,
   encodeSafetensors,
@@ -10,7 +8,7 @@ export {
   readMetadata,
   readSafetensors,
 } from "./checkpoint/safetensors.js";
-export { loadTensors, saveTensors } from "./checkpoint/tensors.js";
+export { loadTensors, saveTensors, takeTensors } from "./checkpoint/tensors.js";
 export { type BatchNormMode, batchNorm, conv2d, linear, widen } from "./functional.js";
 export { batchNormInit, defaultInit, fanIn, layerNormInit, normal, uniform } from "./init.js";
 export {

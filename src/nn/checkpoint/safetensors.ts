@@ -82,11 +82,15 @@ function asBytes({ buffer, byteOffset, length }: Buffer): Uint8Array {
   return new Uint8Array(buffer, byteOffset, length);
 }
 
-function decodeFile(source: ByteSource): SafetensorsFile {
-  const { where, length, read } = source;
+/** The header of an open file, checked, and where its data begins. */
+function headerIn({ where, length, read }: ByteSource): { readonly header: Header; readonly start: number } {
   const start = PREFIX_BYTES + headerLength(read(0, Math.min(PREFIX_BYTES, length)), length, where);
-  const header = headerOf(read(PREFIX_BYTES, start - PREFIX_BYTES), length - start, where);
-  return fileOf(header, where, (begin, end) => asBytes(read(start + begin, end - begin)));
+  return { header: headerOf(read(PREFIX_BYTES, start - PREFIX_BYTES), length - start, where), start };
+}
+
+function decodeFile(source: ByteSource): SafetensorsFile {
+  const { header, start } = headerIn(source);
+  return fileOf(header, source.where, (begin, end) => asBytes(source.read(start + begin, end - begin)));
 }
 
 /**
@@ -96,35 +100,11 @@ function decodeFile(source: ByteSource): SafetensorsFile {
  */
 export function readSafetensors(path: string, options: { readonly memory?: Memory } = {}): SafetensorsFile {
   return withFile(path, decodeFile, options.memory);
-/** What `use` makes of an open file's header, which is checked, and of where its data begins. */
-function withHeader<T>(path: string, use: (header: Header, descriptor: number, start: number, length: number) => T): T {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(path, "r");
-    const stat = fstatSync(descriptor);
-    if (!stat.isFile())
-      throw headerError(path, "a safetensors file", stat.isDirectory() ? "a folder" : "something else");
-    const prefix = readExactly(descriptor, Math.min(PREFIX_BYTES, stat.size), 0, path);
-    const start = PREFIX_BYTES + headerLength(prefix, stat.size, path);
-    const text = readExactly(descriptor, start - PREFIX_BYTES, PREFIX_BYTES, path);
-    return use(headerOf(text, stat.size - start, path), descriptor, start, stat.size - start);
-  } catch (error) {
-    throw diskError(path, error, "read");
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
-  }
-}
-
-/** Reads a file; nothing is allocated for its tensors before the header has been checked. DataError when it is missing or odd. */
-export function readSafetensors(path: string): SafetensorsFile {
-  return withHeader(path, (header, descriptor, start, length) =>
-    fileOf(header, readExactly(descriptor, length, start, path), path),
-  );
 }
 
 /** Reads only the metadata of a file. */
 export function readMetadata(path: string): SafetensorsFile["metadata"] {
-  return withHeader(path, ({ metadata }) => metadata);
+  return withFile(path, (source) => headerIn(source).header.metadata);
 }
 
 function checkTensor(name: string, tensor: RawTensor): void {
