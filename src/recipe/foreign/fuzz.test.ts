@@ -20,8 +20,18 @@ const SIZES: readonly (readonly [DType, number])[] = [
 const tensors: fc.Arbitrary<RawTensor> = fc
   .record({
     type: fc.constantFrom(...SIZES),
-    shape: fc.oneof(
-      fc.constantFrom([], [1], [2, 3], [2, 3, 1, 1], [1, 3, 1, 1], [2, 1, 1, 1], [2], [0, 3], [2, 3, 2, 2]),
+    shape: fc.oneof<fc.Arbitrary<readonly number[]>[]>(
+      fc.constantFrom<readonly number[]>(
+        [],
+        [1],
+        [2, 3],
+        [2, 3, 1, 1],
+        [1, 3, 1, 1],
+        [2, 1, 1, 1],
+        [2],
+        [0, 3],
+        [2, 3, 2, 2],
+      ),
       fc.array(fc.nat(3), { maxLength: 5 }),
     ),
     byte: fc.nat(255),
