@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { normalisations } from "../../recipe/foreign/normalize.js";
+import { inert } from "../../util/index.js";
 import { percent, table } from "../format.js";
 import type { ImportOptions, ImportResult } from "../jobs/import.js";
 import { type Cli, collect, command, printJson } from "./context.js";
@@ -34,7 +35,9 @@ export function importCommand(cli: Cli) {
       const options: ImportOptions = { file, set, ...rest };
       const result = (await cli.work("import", options, { plugins: plugin })) as ImportResult;
       if (json === true) return printJson(cli.terminal, result);
-      for (const warning of result.warnings) cli.terminal.err(cli.terminal.paint("yellow", `warning: ${warning}`));
+      for (const warning of result.warnings.map(inert)) {
+        cli.terminal.err(cli.terminal.paint("yellow", `warning: ${warning}`));
+      }
       return cli.terminal.out(importText(result));
     });
 }
@@ -106,5 +109,6 @@ function importText(result: ImportResult): string {
     ["written", [out.model, ...(out.masks === undefined ? [] : [out.masks])].join(", ")],
     ["next", `s2ap eval ${out.path}`],
   ];
-  return table(rows);
+  // Names and facts are the file's own.
+  return table(rows.map((row) => row.map(inert)));
 }
