@@ -266,6 +266,18 @@ describe("masks that need nothing", () => {
     expect(masksOf(found)).toEqual({ "fc.weight": [1, 1, 0, 1, 0, 1] });
   });
 
+  test.each<[string, Record<string, RawTensor>, string]>([
+    [
+      "of another shape",
+      { "fc.weight_orig": weight, "fc.weight_mask": ramp([3, 2]) },
+      '"fc.weight" [2,3], got "[3,2]"',
+    ],
+    ["of one that broadcasts", { "fc.weight_orig": weight, "fc.weight_mask": ramp([3]) }, 'got "[3]"'],
+  ])("a mask %s is refused", (_, tensors, text) => {
+    expect(() => rebuildMasks(checkpoint(tensors))).toThrow(DataError);
+    expect(() => rebuildMasks(checkpoint(tensors))).toThrow(text);
+  });
+
   test("a keep ratio for them is refused", () => {
     const found = checkpoint({ "fc.weight": weight });
     expect(() => planMasks(found, { keepRatio: 0.1 })).toThrow("f.pt: expected no --keep-ratio, got 0.1 and no scores");

@@ -8,7 +8,7 @@ import type { RawTensor } from "../../nn/index.js";
 import { keepLargest, keptCount } from "../../pruning/index.js";
 import { keptAtRate, keptChannels, learnedRates } from "../../pruning/rates.js";
 import { fromBytes, keep, ops, scope, type Tensor, tensor } from "../../torch/index.js";
-import { DataError, expected, UsageError } from "../../util/index.js";
+import { DataError, expected, show, UsageError } from "../../util/index.js";
 import type { ForeignCheckpoint } from "./checkpoint.js";
 import { FLOOR, type Inferred, inferFromZeros, inferHarp, keptShare } from "./keep-ratio.js";
 import { granularityOf } from "./scores.js";
@@ -129,6 +129,16 @@ function fromScores(checkpoint: ForeignCheckpoint, keepRatio: number): Map<strin
 
 const nonZero = (raw: RawTensor) => scope(() => ops.to(ops.ne(load(raw), 0), "float32"));
 
+/** Masks in a file are shaped like their weights. */
+function checkStored({ where, state, masks }: ForeignCheckpoint): void {
+  for (const [name, { shape }] of masks) {
+    const weight = state.get(name)?.shape;
+    if (String(weight) === String(shape) && weight !== undefined) continue;
+    const what = `a mask shaped like ${show(name)} [${weight ?? "no such weight"}]`;
+    throw new DataError(expected(where, what, `[${shape}]`), { code: "data/layout" });
+  }
+}
+
 function build(checkpoint: ForeignCheckpoint, plan: MaskPlan, prunable: readonly string[]): Map<string, Tensor> {
   const { state, scores, masks, where } = checkpoint;
   if (plan.needs !== undefined) throw new UsageError(`${where}: expected ${plan.needs}`);
@@ -139,6 +149,7 @@ function build(checkpoint: ForeignCheckpoint, plan: MaskPlan, prunable: readonly
     );
   }
   if (plan.source === "stored") {
+    checkStored(checkpoint);
     const stored = masks.size > 0 ? masks : scores;
     const spread = (raw: RawTensor, name: string) =>
       scope(() => ops.contiguous(ops.expand(nonZero(raw), state.get(name)?.shape ?? raw.shape)));
