@@ -42,6 +42,18 @@ test("networks of the standard size are told from those of other depth and width
   }
 });
 
+test("transformers of the standard sizes are told by their own name, with their heads", () => {
+  const sizes = [
+    ["vit_ti", 192, 3, 224, 16],
+    ["vit_s", 384, 6, 32, 4],
+  ] as const;
+  for (const [arch, width, heads, imageSize, patch] of sizes) {
+    const options = { width, heads, imageSize, patch, depth: 12, numClasses: 7 };
+    const [best] = guessArchitecture(shapesOf(arch, { imageSize, numClasses: 7 }));
+    expect(best).toEqual({ arch, options, missing: [], unexpected: [], misshapen: [] });
+  }
+});
+
 test("counters of batches may be absent", () => {
   const shapes = shapesOf("resnet18", { width: 4 });
   for (const name of [...shapes.keys()].filter((key) => key.endsWith("num_batches_tracked"))) shapes.delete(name);
