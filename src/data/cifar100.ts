@@ -8,7 +8,7 @@ import { z } from "zod";
 import { DataError, expected, parseOptions } from "../util/index.js";
 import { IMAGE_BYTES, unpackRecords } from "./cifar-files.js";
 import { COARSE_NAMES, FINE_NAMES } from "./cifar100-names.js";
-import type { Splits } from "./dataset.js";
+import type { ResidentDataset, Splits } from "./dataset.js";
 import { cacheFolder } from "./fetch.js";
 import { checkSplits, splits, splitsFields } from "./loader.js";
 import { resident } from "./resident.js";
@@ -114,7 +114,10 @@ function fileSet(env: Cifar100Environment): FileSet {
  * CIFAR-100, whole and resident as uint8: x [N,3,32,32] in [0,1], not normalised. Nothing is fetched; DataError where the files are
  * missing or of another structure.
  */
-export async function cifar100(options: Cifar100Options = {}, env = standardEnvironment()): Promise<Splits> {
+export async function cifar100(
+  options: Cifar100Options = {},
+  env = standardEnvironment(),
+): Promise<Splits<ResidentDataset>> {
   const { onProgress, offline, ...rest } = options;
   const parsed = parseOptions("cifar100", cifar100Options, rest);
   checkSplits("cifar100", env.counts[0], parsed);

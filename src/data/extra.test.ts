@@ -33,7 +33,7 @@ afterEach(() => expect(liveTensors()).toBe(live));
 
 const golden = (name: string) => new URL(`../../test/golden/data/${name}`, import.meta.url).pathname;
 function free({ images, labels }: Dataset): void {
-  for (const tensor of [images, labels]) tensor.dispose();
+  for (const tensor of [images, labels]) tensor?.dispose();
 }
 
 const FULL = 0xffffffff;

@@ -5,9 +5,9 @@ import { z } from "zod";
 import { keep, ops, scope, tensor } from "../torch/index.js";
 import { expected, parseOptions, sha256, UsageError } from "../util/index.js";
 import { type ArrayFile, arrayFiles, classCounts, readLabels, readPixels } from "./arrays.js";
-import type { Dataset, Splits } from "./dataset.js";
+import type { Dataset, ResidentDataset, Splits } from "./dataset.js";
 import type { OnProgress } from "./fetch.js";
-import { split } from "./loader.js";
+import { imageShape, split } from "./loader.js";
 import { bad } from "./npy.js";
 
 export const extraOptions = z.strictObject({
@@ -27,13 +27,13 @@ function arrayOf(path: string, arrays: ReadonlyMap<string, ArrayFile>, name: str
  * The labelled images of an .npz file, of the shape and classes of `like`: resident as uint8 [N,C,H,W]. DataError when it is
  * damaged, another kind of file, or its images or labels do not fit.
  */
-export async function extraImages(path: string, like: Dataset, onProgress?: OnProgress): Promise<Dataset> {
+export async function extraImages(path: string, like: Dataset, onProgress?: OnProgress): Promise<ResidentDataset> {
   const arrays = arrayFiles(path);
   const { numClasses, classNames } = like;
   const labelFile = arrayOf(path, arrays, "label");
   const { labels, hash: labelHash } = await readLabels(labelFile);
   const counts = classCounts(labelFile, labels, numClasses);
-  const [channels, height, width] = like.images.shape.slice(1);
+  const [channels, height, width] = imageShape(like);
   const imageFile = arrayOf(path, arrays, "image");
   const { pixels, hash } = await readPixels(imageFile, {
     what: "uint8 [N,H,W,C]",
@@ -66,9 +66,10 @@ export async function extraImages(path: string, like: Dataset, onProgress?: OnPr
 export function withExtra(splits: Splits, extra: Dataset, options: z.input<typeof shareOptions> = {}): Splits {
   const { ratio } = parseOptions("extra", shareOptions, options);
   const { train } = splits;
-  const { images } = train.dataset;
-  if (images.dtype !== extra.images.dtype) {
-    throw new UsageError(expected("extra", `images of dtype ${images.dtype}`, extra.images.dtype));
+  // What is decoded comes as bytes.
+  const dtypeOf = ({ images }: Dataset) => images?.dtype ?? "uint8";
+  if (dtypeOf(train.dataset) !== dtypeOf(extra)) {
+    throw new UsageError(expected("extra", `images of dtype ${dtypeOf(train.dataset)}`, dtypeOf(extra)));
   }
   const { source } = train.dataset;
   const dataset: Dataset = {

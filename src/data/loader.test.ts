@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import { liveTensors, ops, scope, tensor } from "../torch/index.js";
 import { rng, UsageError } from "../util/index.js";
 import { augmentation, cropAndFlip } from "./augment.js";
-import type { Dataset } from "./dataset.js";
+import type { ResidentDataset } from "./dataset.js";
 import { split, splits } from "./loader.js";
 
 /** Images of random bytes whose label is their own position. */
-function numbered(length: number, size = 6): Dataset {
+function numbered(length: number, size = 6): ResidentDataset {
   const bytes = Uint8Array.from({ length: length * 3 * size * size }, (_, i) => (i * 7919) % 251);
   return {
     name: "numbered",

@@ -3,7 +3,7 @@ import { ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { expected, type Rng, rng, UsageError } from "../util/index.js";
 import { augmentation, cropAndFlip } from "./augment.js";
 import { cutOut } from "./cutout.js";
-import type { Batch, Dataset, Extra, Split, Splits } from "./dataset.js";
+import type { Batch, Dataset, DrawnBy, Extra, Split, Splits } from "./dataset.js";
 import { mix } from "./mixup.js";
 import { endless, shuffled } from "./order.js";
 
@@ -29,15 +29,28 @@ function whole(where: string, name: string, value: number, least: number, most =
   throw new UsageError(expected(where, `${name} to be ${range}`, value), { code: "usage/option" });
 }
 
-/** Images of a data set as one batch; x is float32 in [0,1], channels_last. */
-function gather(dataset: Dataset, images: Int32Array, variants: Uint8Array | undefined): Batch {
+/** The images at some positions of a set as they are stored, [B,C,H,W]: bytes, or float32 in [0,1]. */
+export function pixelsOf({ name, images, decoded }: Dataset, at: Int32Array, drawn?: DrawnBy): Tensor {
+  if (decoded) return decoded.take(at, drawn);
+  if (images === undefined) throw new UsageError(expected(`data set '${name}'`, "images or decoded", "neither"));
   return scope(() => {
-    const at = tensor(images);
-    const bytes = ops.indexSelect(dataset.images, 0, at);
-    const x = variants === undefined ? toChannelsLast(bytes) : cropAndFlip(bytes, variants);
+    const stored = ops.indexSelect(images, 0, tensor(at));
+    return drawn === undefined ? stored : cropAndFlip(stored, augmentation(at, drawn.round, drawn.keyed, drawn.flip));
+  });
+}
+
+/** [C,H,W] of a set's images. */
+export function imageShape({ images, decoded }: Dataset): readonly number[] {
+  return decoded?.shape ?? images?.shape.slice(1) ?? [];
+}
+
+/** Images of a data set as one batch; x is float32 in [0,1], channels_last. */
+function gather(dataset: Dataset, images: Int32Array, drawn?: DrawnBy): Batch {
+  return scope(() => {
+    const x = toChannelsLast(pixelsOf(dataset, images, drawn));
     // A true division, as everyone's ToTensor does: the product with 1/255 has other last bits.
-    const pixels = dataset.images.dtype === "uint8" ? ops.div(x, 255) : x;
-    return { x: pixels, y: ops.indexSelect(dataset.labels, 0, at), size: images.length };
+    const pixels = x.dtype === "uint8" ? ops.div(x, 255) : x;
+    return { x: pixels, y: ops.indexSelect(dataset.labels, 0, tensor(images)), size: images.length };
   });
 }
 
@@ -46,19 +59,21 @@ function toChannelsLast(x: Tensor): Tensor {
 }
 
 /** Which images of one set a batch has, and what keys their augmentation. */
-interface Part {
+interface Part extends DrawnBy {
   readonly dataset: Dataset;
   readonly images: Int32Array;
-  readonly round: number;
-  readonly keyed: Rng;
 }
 
 /** The images of a part, augmented. */
-function gatherPart({ dataset, images, round, keyed }: Part, options: SplitOptions): Batch {
-  const { augment = false, flip, cutout } = options;
-  const batch = gather(dataset, images, augment ? augmentation(images, round, keyed, flip) : undefined);
-  if (cutout !== undefined) scope(() => cutOut(batch.x, images, cutout, round, keyed));
+function gatherPart({ dataset, images, ...drawn }: Part, { augment = false, cutout }: SplitOptions): Batch {
+  const batch = gather(dataset, images, augment ? drawn : undefined);
+  if (cutout !== undefined) scope(() => cutOut(batch.x, images, cutout, drawn.round, drawn.keyed));
   return batch;
+}
+
+/** Has the images of parts decoded in time. */
+function askFor(parts: readonly Part[], augment = false): void {
+  for (const { dataset, images, ...drawn } of parts) dataset.decoded?.ask(images, augment ? drawn : undefined);
 }
 
 /** Several parts as one batch. */
@@ -80,7 +95,7 @@ function extraCount(batchSize: number, extra: Extra | undefined): number {
 }
 
 /** Batches of the images at `indices` of a data set. */
-export function split(dataset: Dataset, indices: Int32Array, options: SplitOptions = {}): Split {
+export function split<D extends Dataset>(dataset: D, indices: Int32Array, options: SplitOptions = {}): Split<D> {
   const { augment = false, flip = true, cutout, mixup, extra } = options;
   const batchSize = whole("split", "batchSize", options.batchSize ?? 128, 1);
   if (cutout !== undefined) whole("split", "cutout", cutout, 1);
@@ -95,14 +110,31 @@ export function split(dataset: Dataset, indices: Int32Array, options: SplitOptio
   function partsOf(epoch: number, index: number, keyed: Rng): Part[] {
     if (extra === undefined) {
       const order = epochOrder(keyed.at("order", epoch)).slice(index * batchSize, (index + 1) * batchSize);
-      return [{ dataset, images: imagesAt(order), round: epoch, keyed }];
+      return [{ dataset, images: imagesAt(order), round: epoch, keyed, flip }];
     }
     const round = epoch * steps + index;
     const [key, extraKey] = [keyed.at("with extra"), keyed.at("extra")];
     return [
-      { dataset, images: imagesAt(own(round, batchSize - fromExtra, key)), round, keyed: key },
-      { dataset: extra.dataset, images: others(round, fromExtra, extraKey), round, keyed: extraKey },
+      { dataset, images: imagesAt(own(round, batchSize - fromExtra, key)), round, keyed: key, flip },
+      { dataset: extra.dataset, images: others(round, fromExtra, extraKey), round, keyed: extraKey, flip },
     ];
+  }
+
+  /** The batch itself first, then those that training is likely to ask for next. */
+  function askAhead(epoch: number, index: number, keyed: Rng): void {
+    for (let ahead = 0; ahead <= (dataset.decoded?.ahead ?? -1); ahead++) {
+      const at = index + ahead;
+      askFor(partsOf(epoch + Math.floor(at / steps), at % steps, keyed), augment);
+    }
+  }
+
+  /** The images from `start` on; those that come after them are likely to be asked for next. */
+  function orderedImages(start: number, count: number): Int32Array {
+    for (let ahead = 0; ahead <= (dataset.decoded?.ahead ?? -1); ahead++) {
+      const from = start + ahead * count;
+      if (from < indices.length) dataset.decoded?.ask(indices.slice(from, from + count));
+    }
+    return indices.slice(start, start + count);
   }
 
   return {
@@ -118,6 +150,7 @@ export function split(dataset: Dataset, indices: Int32Array, options: SplitOptio
     steps,
     batch(epoch, index, keyed) {
       whole("split.batch", "index", index, 0, steps - 1);
+      askAhead(epoch, index, keyed);
       return scope(() => {
         const batch = joined(partsOf(epoch, index, keyed).map((part) => gatherPart(part, options)));
         return mixup === undefined ? batch : mix(batch, dataset.numClasses, mixup, keyed.at("mixup", epoch, index));
@@ -126,7 +159,7 @@ export function split(dataset: Dataset, indices: Int32Array, options: SplitOptio
     ordered(start, count) {
       whole("split.ordered", "start", start, 0, indices.length - 1);
       whole("split.ordered", "count", count, 1);
-      return gather(dataset, indices.slice(start, start + count), undefined);
+      return gather(dataset, orderedImages(start, count));
     },
   };
 }
@@ -169,7 +202,11 @@ export function checkSplits(where: string, total: number, options: SplitsOptions
  * Divides a data set. Which images are held out, and which are used with `examples`, depends on the size of the training set alone,
  * not on the seed of a run: runs that differ in seed choose checkpoints on the same images, and a smaller `examples` is a subset.
  */
-export function splits(where: string, data: { train: Dataset; test: Dataset }, options: SplitsOptions): Splits {
+export function splits<D extends Dataset>(
+  where: string,
+  data: { train: D; test: D },
+  options: SplitsOptions,
+): Splits<D> {
   const { batchSize, augment, flip, selection, cutout, mixup } = options;
   const total = data.train.length;
   checkSplits(where, total, options);

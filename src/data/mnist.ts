@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DataError, expected, parseOptions } from "../util/index.js";
-import type { Dataset, Splits } from "./dataset.js";
+import type { ResidentDataset, Splits } from "./dataset.js";
 import { cacheFolder, type OnProgress } from "./fetch.js";
 import { type DebOptions, withDebContents } from "./fetch-deb.js";
 import { idxHeaderLength, readIdx } from "./idx.js";
@@ -154,11 +154,11 @@ async function load(
   classNames: readonly string[],
   options: z.output<typeof fashionMnistOptions> & FileContext,
   env: MnistEnvironment,
-): Promise<Splits> {
+): Promise<Splits<ResidentDataset>> {
   checkSplits(name, env.counts[0], options);
   const found = await findFiles(fileSet(name, env), options);
   const about = { shape: [1, SIDE, SIDE], classNames, source: dataSource(found, fileHashes(found.files)) } as const;
-  const dataset = (part: "train" | "t10k", title: string): Dataset => {
+  const dataset = (part: "train" | "t10k", title: string): ResidentDataset => {
     const of = (file: string, dimensions: number) =>
       found.files.get(`${part}-${file}`)?.subarray(idxHeaderLength(dimensions)) ?? new Uint8Array();
     const images = of("images-idx3-ubyte", 3);
@@ -172,7 +172,7 @@ async function load(
  * MNIST, whole and resident as uint8: x [N,1,28,28] in [0,1], not normalised. Nothing is fetched; DataError where the files are missing
  * or of another structure.
  */
-export async function mnist(options: MnistOptions = {}, env = standard("mnist")): Promise<Splits> {
+export async function mnist(options: MnistOptions = {}, env = standard("mnist")): Promise<Splits<ResidentDataset>> {
   const { onProgress, offline, ...rest } = options;
   const parsed = parseOptions("mnist", mnistOptions, rest);
   return load("mnist", DIGITS, { ...parsed, onProgress, offline }, env);
@@ -186,7 +186,7 @@ export async function mnist(options: MnistOptions = {}, env = standard("mnist"))
 export async function fashionMnist(
   options: FashionMnistOptions = {},
   env = standard("fashion-mnist"),
-): Promise<Splits> {
+): Promise<Splits<ResidentDataset>> {
   const { onProgress, offline, ...rest } = options;
   const parsed = parseOptions("fashion-mnist", fashionMnistOptions, rest);
   return load("fashion-mnist", CLOTHES, { ...parsed, onProgress, offline }, env);

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest"
 import { npy, zip } from "../../test/support/npz.js";
 import { liveTensors } from "../torch/index.js";
 import { DataError, UsageError } from "../util/index.js";
-import type { Splits } from "./dataset.js";
+import type { ResidentDataset, Splits } from "./dataset.js";
 import { npzImages } from "./npz-images.js";
 import { datasets } from "./registry.js";
 
@@ -57,13 +57,16 @@ function folderOf(files: Readonly<Record<string, Buffer>>): string {
 
 function free({ train, test: held }: Splits): void {
   for (const dataset of [train.dataset, held.dataset]) {
-    dataset.images.dispose();
+    dataset.images?.dispose();
     dataset.labels.dispose();
   }
 }
 
 /** Loads, hands to `look`, frees. */
-async function load(options: Parameters<typeof npzImages>[0], look: (splits: Splits) => void): Promise<void> {
+async function load(
+  options: Parameters<typeof npzImages>[0],
+  look: (splits: Splits<ResidentDataset>) => void,
+): Promise<void> {
   const splits = await npzImages({ ...few, ...options });
   try {
     look(splits);
@@ -73,7 +76,11 @@ async function load(options: Parameters<typeof npzImages>[0], look: (splits: Spl
 }
 
 /** The images are those of the numbers `at`. */
-function expectImages({ dataset }: Splits["train"], at: readonly number[], classes: readonly number[]): void {
+function expectImages(
+  { dataset }: Splits<ResidentDataset>["train"],
+  at: readonly number[],
+  classes: readonly number[],
+): void {
   const wanted = at.flatMap((n) => [...pixels(1, "NCHW", n)]);
   expect(dataset.images.shape).toEqual([at.length, 3, 4, 5]);
   expect(dataset.images.dtype).toBe("uint8");

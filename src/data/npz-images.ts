@@ -8,7 +8,7 @@ import { z } from "zod";
 import { keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { DataError, expected, parseOptions, rng, sha256, UsageError } from "../util/index.js";
 import { type ArrayFile, arrayFiles, classCounts, readLabels, readPixels } from "./arrays.js";
-import type { DataSource, Dataset, Splits } from "./dataset.js";
+import type { DataSource, ResidentDataset, Splits } from "./dataset.js";
 import type { OnProgress } from "./fetch.js";
 import { checkSplits, splits, splitsFields } from "./loader.js";
 
@@ -206,7 +206,12 @@ function testCount({ labels }: Part, length: number, share: number): number {
   return Math.min(length - 1, Math.max(1, Math.round(share * length)));
 }
 
-function toDataset(called: string, { images, labels }: Labelled, numClasses: number, source: DataSource): Dataset {
+function toDataset(
+  called: string,
+  { images, labels }: Labelled,
+  numClasses: number,
+  source: DataSource,
+): ResidentDataset {
   return {
     name: called,
     images,
@@ -248,7 +253,7 @@ async function readBoth({ train, test }: Parts, lengths: readonly number[], layo
  * Images and labels from .npz or .npy files, resident as uint8: x [N,C,H,W] in [0,1]. DataError when a file is damaged, lacks a test
  * set, or its arrays do not fit together.
  */
-export async function npzImages(options: NpzOptions): Promise<Splits> {
+export async function npzImages(options: NpzOptions): Promise<Splits<ResidentDataset>> {
   const { onProgress, ...rest } = options;
   const parsed = parseOptions("npz", npzOptions, rest);
   const parts = partsOf(parsed);

@@ -1,5 +1,5 @@
 import { keep, tensor } from "../torch/index.js";
-import type { DataSource, Dataset } from "./dataset.js";
+import type { DataSource, ResidentDataset } from "./dataset.js";
 
 /** A data set of these bytes, in memory for as long as the process runs; `shape` is that of one image, [C,H,W]. */
 export function resident(
@@ -10,7 +10,7 @@ export function resident(
     readonly classNames: readonly string[];
     readonly source: DataSource;
   },
-): Dataset {
+): ResidentDataset {
   const { length } = data.labels;
   return {
     name,

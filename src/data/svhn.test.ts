@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest"
 import { type MatArray, matFileBytes } from "../../test/support/mat5.js";
 import { liveTensors } from "../torch/index.js";
 import { DataError, sha256 } from "../util/index.js";
-import type { Dataset, Splits } from "./dataset.js";
+import type { ResidentDataset, Splits } from "./dataset.js";
 import { datasets } from "./registry.js";
 import { type SvhnEnvironment, svhn } from "./svhn.js";
 
@@ -26,7 +26,7 @@ afterEach(() => expect(liveTensors()).toBe(live));
 
 function free({ train, test: held }: Splits): void {
   for (const { images, labels } of [train.dataset, held.dataset]) {
-    images.dispose();
+    images?.dispose();
     labels.dispose();
   }
 }
@@ -51,7 +51,7 @@ function pixels(count: number): Uint8Array {
 
 const digits = (count: number) => Array.from({ length: count }, (_, n) => n % 10);
 
-function expectImages({ images, labels }: Dataset, ...counts: number[]): void {
+function expectImages({ images, labels }: ResidentDataset, ...counts: number[]): void {
   const wanted = Buffer.concat(counts.map(pixels));
   const length = counts.reduce((sum, count) => sum + count, 0);
   expect(images.shape).toEqual([length, 3, 32, 32]);

@@ -8,14 +8,14 @@ import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { keep, tensor } from "../torch/index.js";
 import { DataError, diskError, expected, parseOptions, sha256 } from "../util/index.js";
 import { allocate } from "../util/source.js";
 import type { Sink } from "./byte-stream.js";
-import type { DataSource, Dataset, Splits } from "./dataset.js";
+import type { DataSource, ResidentDataset, Splits } from "./dataset.js";
 import { cacheFolder, type OnProgress } from "./fetch.js";
 import { checkSplits, splits, splitsFields } from "./loader.js";
 import { badMat, type MatHeader, matNumbers, readMat } from "./mat5.js";
+import { resident } from "./resident.js";
 
 export const svhnOptions = z.strictObject({
   ...splitsFields,
@@ -169,27 +169,21 @@ async function load(
   files: readonly string[],
   source: DataSource,
   check?: (length: number) => void,
-): Promise<Dataset> {
+): Promise<ResidentDataset> {
   let all: Images = { pixels: new Uint8Array(), labels: [] };
   for (const file of files) all = await readPart(join(source.location, file), all);
   const { pixels, labels } = all;
   check?.(labels.length);
-  return {
-    name,
-    images: keep(tensor(pixels, [labels.length, 3, 32, 32]), { forever: true }),
-    labels: keep(tensor(BigInt64Array.from(labels, BigInt)), { forever: true }),
-    length: labels.length,
-    numClasses: CLASS_NAMES.length,
-    classNames: CLASS_NAMES,
-    source,
-  };
+  const shape = [3, 32, 32] as const;
+  const data = { images: pixels, labels: BigInt64Array.from(labels, BigInt) };
+  return resident(name, data, { shape, classNames: CLASS_NAMES, source });
 }
 
 /**
  * SVHN, whole and resident as uint8: x [N,3,32,32] in [0,1], not normalised; class k is the digit k. Nothing is fetched: the MATLAB
  * files lie in `source` or in the user's cache folder. DataError when they are missing or wrong.
  */
-export async function svhn(options: SvhnOptions = {}, env = standardEnvironment()): Promise<Splits> {
+export async function svhn(options: SvhnOptions = {}, env = standardEnvironment()): Promise<Splits<ResidentDataset>> {
   const { onProgress, ...rest } = options;
   const parsed = parseOptions("svhn", svhnOptions, rest);
   const tell: OnProgress = (message) => onProgress?.(`svhn: ${message}`);

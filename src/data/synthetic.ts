@@ -6,7 +6,7 @@ import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus"
 import { z } from "zod";
 import { keep, tensor } from "../torch/index.js";
 import { parseOptions, type Rng, rng, sha256 } from "../util/index.js";
-import type { Dataset, Splits } from "./dataset.js";
+import type { ResidentDataset, Splits } from "./dataset.js";
 import { splits, splitsFields } from "./loader.js";
 
 export const syntheticOptions = z.strictObject({
@@ -85,7 +85,7 @@ function dataset(
   length: number,
   patterns: readonly Float32Array[],
   settings: Settings,
-): Dataset {
+): ResidentDataset {
   const { size, numClasses, seed } = settings;
   const pixels = CHANNELS * size * size;
   const images = new Uint8Array(length * pixels);
@@ -107,7 +107,7 @@ function dataset(
 }
 
 /** Generated images x [N,3,size,size] in [0,1] of classes that are easy to tell apart; the same options give the same bits. */
-export function synthetic(options: SyntheticOptions = {}): Splits {
+export function synthetic(options: SyntheticOptions = {}): Splits<ResidentDataset> {
   const settings = parseOptions("synthetic", syntheticOptions, options);
   const { examples, selection, testExamples, numClasses, size, seed } = settings;
   const patterns = Array.from({ length: numClasses }, (_, k) => pattern(size, rng(seed, "synthetic", "class", k)));

@@ -1,6 +1,6 @@
 import type { Batch, Split } from "../data/index.js";
-import { split as splitOf } from "../data/index.js";
-import { type DType, ops, scope, tensor } from "../torch/index.js";
+import { pixelsOf, split as splitOf } from "../data/index.js";
+import { type DType, ops, scope } from "../torch/index.js";
 import { DataError, expected, UsageError } from "../util/index.js";
 import { BLOCK } from "./list.js";
 
@@ -69,12 +69,10 @@ export function blockImages(
   const count = images.length;
   const range = (block: number) => [block * BLOCK, Math.min((block + 1) * BLOCK, count)] as const;
   const exact = (first: number, end: number): Batch => {
-    const rows = Array.from(images.indices.subarray(first, end), BigInt);
-    const { dataset } = images;
     const batch = images.ordered(first, end - first);
     if (at.dtype === batch.x.dtype) return batch;
-    if (dataset.images.dtype !== "uint8") return { ...batch, x: ops.to(batch.x, at.dtype) };
-    const bytes = ops.indexSelect(dataset.images, 0, tensor(BigInt64Array.from(rows)));
+    const bytes = pixelsOf(images.dataset, images.indices.slice(first, end));
+    if (bytes.dtype !== "uint8") return { ...batch, x: ops.to(batch.x, at.dtype) };
     const x = ops.div(ops.to(ops.contiguous(bytes, { memoryFormat: "channels_last" }), at.dtype), 255);
     return { ...batch, x };
   };

@@ -1,7 +1,7 @@
 // A recipe from beginning to end: one run folder, or an experiment of several that share a pretrained network.
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import type { Dataset, Splits } from "../data/index.js";
+import { type Dataset, imageShape, type Splits } from "../data/index.js";
 import { attackedImages, type Measured } from "../evaluation/index.js";
 import type { Model } from "../models/index.js";
 import { disposeParams } from "../nn/index.js";
@@ -336,8 +336,9 @@ function firstModel(recipe: Recipe, { from }: RunRecipeOptions): Model {
 }
 
 /** Refuses a model that does not take the data's images, or has too few classes for them. */
-function checkModel({ inputShape, numClasses }: Model, { images, name, numClasses: classes }: Dataset): void {
-  const shape = images.shape.slice(1);
+function checkModel({ inputShape, numClasses }: Model, dataset: Dataset): void {
+  const { name, numClasses: classes } = dataset;
+  const shape = imageShape(dataset);
   if (String(shape) !== String(inputShape)) {
     throw new UsageError(
       `model: expected images of [${inputShape}], as its options say, got those of ${name}, [${shape}]`,

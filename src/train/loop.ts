@@ -1,7 +1,7 @@
 // What all stages share: steps, epochs, the log, checkpoints, stopping and going on.
 import { setImmediate } from "node:timers/promises";
 import { accuracy, type Victim } from "../attacks/index.js";
-import type { Batch } from "../data/index.js";
+import { type Batch, imageShape } from "../data/index.js";
 import { cloneParams, copyInto, disposeParams, type Params, type Passes } from "../nn/index.js";
 import type { Progress } from "../optim/index.js";
 import type { EpochDone, Stage } from "../run/index.js";
@@ -240,7 +240,7 @@ function report(work: StageWork, position: Position, options: StageOptions, batc
 /** Memory of a loss that has one, in the shape of a whole batch. */
 function remember(work: StageWork, { train, loss }: StageOptions): void {
   const size = Math.min(train.batchSize, train.length);
-  const memory = loss.replay?.memory([size, ...train.dataset.images.shape.slice(1)]);
+  const memory = loss.replay?.memory([size, ...imageShape(train.dataset)]);
   if (memory) work.groups.set(MEMORY, memory);
 }
 

@@ -1,6 +1,6 @@
 // The smallest network and data on which attacks, losses and pruning mean something.
 import { linf, pgd } from "../../src/attacks/index.js";
-import { type Split, synthetic } from "../../src/data/index.js";
+import { type ResidentDataset, type Split, synthetic } from "../../src/data/index.js";
 import { pgdAt } from "../../src/losses/index.js";
 import { describedModel, type Model, withState } from "../../src/models/index.js";
 import { batchNormInit, cloneParams, defaultInit, disposeParams, type Params } from "../../src/nn/index.js";
@@ -48,7 +48,7 @@ export function tinyNet(seed = 0): Model {
 }
 
 /** 64 images to train on in batches of 16, 32 to select on. */
-export function tinyData(): { readonly train: Split; readonly selection: Split } {
+export function tinyData(): { readonly train: Split<ResidentDataset>; readonly selection: Split } {
   return synthetic({
     numClasses: CLASSES,
     size: SIZE,

@@ -20,7 +20,7 @@ import {
   targeted,
   type Victim,
 } from "../../attacks/index.js";
-import type { Split } from "../../data/index.js";
+import { pixelsOf, type Split } from "../../data/index.js";
 import { bindNetwork, type Model } from "../../models/index.js";
 import { loadTensors, type Passes, saveTensors } from "../../nn/index.js";
 import { noGrad, ops, type Tensor, tensor } from "../../torch/index.js";
@@ -42,11 +42,12 @@ export interface Traced {
 type Dtype = "float32" | "float64";
 
 function imagesIn(split: Split, dtype: Dtype, count: number) {
-  const { images, labels } = split.dataset;
-  const at = tensor(split.indices.slice(0, count));
-  const some = ops.to(ops.indexSelect(images, 0, at), dtype);
-  const x = images.dtype === "uint8" ? ops.div(some, 255) : some;
-  return { x: ops.contiguous(x, { memoryFormat: "channels_last" }), y: ops.indexSelect(labels, 0, at) };
+  const at = split.indices.slice(0, count);
+  const stored = pixelsOf(split.dataset, at);
+  const some = ops.to(stored, dtype);
+  const x = stored.dtype === "uint8" ? ops.div(some, 255) : some;
+  const y = ops.indexSelect(split.dataset.labels, 0, tensor(at));
+  return { x: ops.contiguous(x, { memoryFormat: "channels_last" }), y };
 }
 
 /** `file.safetensors:key` as a tensor. */
