@@ -29,11 +29,11 @@ export const rows: readonly (readonly string[])[] = [
   ["util"],
 ];
 
-/** The TypeScript sources under `root`, tests apart. */
+/** The sources under `root`, tests apart. */
 export function readTree(root: string): Tree {
   const tree = new Map<string, string>();
   for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !/\.tsx?$/.test(entry.name) || /\.test\.tsx?$/.test(entry.name)) continue;
+    if (!entry.isFile() || !/\.(tsx?|js)$/.test(entry.name) || /\.test\.tsx?$/.test(entry.name)) continue;
     const path = join(entry.parentPath, entry.name);
     tree.set(posix.relative(root, path), readFileSync(path, "utf8"));
   }
@@ -109,7 +109,7 @@ function folderOf(path: string): string {
 
 function resolve(tree: Tree, from: string, specifier: string): string | undefined {
   const path = posix.join(dirname(from), specifier);
-  return [path.replace(/\.js$/, ".ts"), path.replace(/\.js$/, ".tsx")].find((file) => tree.has(file));
+  return [path.replace(/\.js$/, ".ts"), path.replace(/\.js$/, ".tsx"), path].find((file) => tree.has(file));
 }
 
 function edgesFrom(edges: Map<string, Set<string>>, from: string): Set<string> {
