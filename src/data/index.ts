@@ -17,6 +17,7 @@ export { type DescribedImagesOptions, describedImages } from "./described-images
 export { extraImages, withExtra } from "./extra.js";
 export { cacheFolder, type OnProgress } from "./fetch.js";
 export { checkImages, type ImageCheckOptions, type ImageFindings } from "./image-checks.js";
+export { type ImageFolderOptions, imageFolder } from "./image-folder.js";
 export { imageShape, pixelsOf, type SplitOptions, type SplitsOptions, split, splits } from "./loader.js";
 export { type FashionMnistOptions, fashionMnist, type MnistOptions, mnist } from "./mnist.js";
 export { type NpzOptions, npzImages } from "./npz-images.js";

@@ -5,6 +5,7 @@ import { cifar100, cifar100Options } from "./cifar100.js";
 import type { Splits } from "./dataset.js";
 import { extraOptions, mixedSplits } from "./extra.js";
 import type { OnProgress } from "./fetch.js";
+import { imageFolder, imageFolderOptions } from "./image-folder.js";
 import { fashionMnist, fashionMnistOptions, hasFashionMnist, mnist, mnistOptions } from "./mnist.js";
 import { npzImages, npzOptions } from "./npz-images.js";
 import { svhn, svhnOptions } from "./svhn.js";
@@ -101,6 +102,14 @@ export const datasets = registry<DataEntry<z.ZodType>>("data set", {
     options: npzOptions.extend(added),
     create: async ({ extra, ...options }, { onProgress }) =>
       mixedSplits(await npzImages({ ...options, onProgress }), extra, onProgress),
+  }),
+  "image-folder": dataEntry({
+    summary:
+      "a folder of JPEG and PNG files, train/CLASS/* and val/CLASS/* or test/CLASS/*, decoded as they are needed",
+    origin: { from: "the folder that `path` names; nothing is ever fetched" },
+    options: imageFolderOptions.extend(added),
+    create: async ({ extra, ...options }, { onProgress }) =>
+      mixedSplits(await imageFolder({ ...options, onProgress }), extra, onProgress),
   }),
   synthetic: dataEntry({
     summary: "generated smooth patterns with noise, learnt in seconds; nothing is downloaded",
