@@ -15,14 +15,24 @@ sharp.concurrency(1);
 
 const CHANNELS = 3;
 
+/** An image as it is seen: with the orientation that a camera notes, without colour profile and transparency. */
+async function open(/** @type {ImageJob} */ { path, transparent }) {
+  const image = sharp(path, { failOn: "error", ignoreIcc: true }).autoOrient();
+  if (!transparent) return image;
+  // Scaled together with its transparency, an image would lose colour where little of it is seen.
+  const raw = image.removeAlpha().toColourspace("srgb").raw({ depth: "uchar" });
+  const { data, info } = await raw.toBuffer({ resolveWithObject: true });
+  return sharp(data, { raw: info });
+}
+
 /** The pixels of one image, [height,width,3]. */
-async function decode(/** @type {ImageJob} */ { path, region, size, window }, /** @type {number} */ side) {
-  // Profiles and transparency are dropped, as torchvision does; the orientation that a camera notes is applied.
-  let image = sharp(path, { failOn: "error", ignoreIcc: true }).autoOrient();
+async function decode(/** @type {ImageJob} */ job, /** @type {number} */ side) {
+  const { region, size, window } = job;
+  let image = await open(job);
   if (region) image = image.extract(region);
   image = image.resize({ ...size, fit: "fill", kernel: "linear", fastShrinkOnLoad: false });
   if (window) image = image.extract({ ...window, width: side, height: side });
-  const raw = image.removeAlpha().toColourspace("srgb").raw({ depth: "uchar" });
+  const raw = image.toColourspace("srgb").raw({ depth: "uchar" });
   const { data, info } = await raw.toBuffer({ resolveWithObject: true });
   if (info.width === side && info.height === side && info.channels === CHANNELS) return data;
   throw new Error(`decoded to ${info.width} x ${info.height} x ${info.channels}`);
@@ -42,6 +52,19 @@ function copyMirrored(
   }
 }
 
+/** @type {Promise<unknown>} */
+let tried = Promise.resolve();
+
+/**
+ * Another attempt at what failed, one image at a time: libvips keeps its reasons in one place for all threads, so that of two that fail
+ * at once either may get the other's, and a disk far away may have recovered.
+ */
+function again(/** @type {ImageJob} */ job, /** @type {number} */ side) {
+  const attempt = tried.then(() => decode(job, side));
+  tried = attempt.catch(() => {});
+  return attempt;
+}
+
 /** @typedef {DecodeRequest & { pixels: Uint8Array, next: number, left: number, failures: { at: number, reason: string }[] }} Open */
 
 /** @type {Open[]} */
@@ -52,7 +75,7 @@ async function one(/** @type {Open} */ request, /** @type {number} */ at) {
   const job = /** @type {ImageJob} */ (request.jobs[at]);
   const { side, pixels } = request;
   try {
-    const data = await decode(job, side);
+    const data = await decode(job, side).catch(() => again(job, side));
     const offset = at * data.length;
     if (job.mirror) copyMirrored(data, pixels, offset, side);
     else pixels.set(data, offset);

@@ -7,6 +7,8 @@ import { decoder, type Failure, type ImageJob } from "./decoder.js";
 /** An image on the disk. */
 export interface ImageFile extends ImageSize {
   readonly path: string;
+  /** It has an alpha channel. */
+  readonly transparent?: boolean | undefined;
 }
 
 export interface DecodedImagesOptions {
@@ -53,7 +55,7 @@ export function decodedImages(files: readonly ImageFile[], options: DecodedImage
   function jobOf(at: number, drawn: Rng | undefined): ImageJob {
     const file = files[at] as ImageFile;
     const cut = drawn === undefined ? testCut(file, side, resize) : trainingCut(file, side, drawn.at(at));
-    return { path: file.path, ...cut };
+    return { path: file.path, transparent: file.transparent, ...cut };
   }
 
   function finish(slot: Slot): readonly Failure[] {

@@ -6,6 +6,8 @@ import { DataError, expected, S2apError } from "../util/index.js";
 /** What of an image to decode: a region (default all), scaled to a size, of which a window is kept (default all). */
 export interface ImageJob {
   readonly path: string;
+  /** It has an alpha channel. */
+  readonly transparent?: boolean | undefined;
   /** In pixels of the image as it is seen, with its orientation applied. */
   readonly region?: Rectangle | undefined;
   readonly size: { readonly width: number; readonly height: number };

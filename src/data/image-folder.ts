@@ -2,9 +2,9 @@
  * Images of one's own, or ImageNet: `train/CLASS/*.jpg`, and `val/CLASS/*` or `test/CLASS/*`. Labels are positions in the sorted list of
  * class folders, as in torchvision's ImageFolder. Images stay on the disk and are decoded by another thread as they are needed.
  *
- * Grey images become RGB; CMYK is converted; 16 bits become 8; transparency and colour profiles are dropped, as torchvision does.
- * Otherwise than there, the orientation that a camera notes (EXIF) is applied, and scaling is libvips's: a triangle filter as in Pillow,
- * but by more than 2 a box filter comes first.
+ * Grey images become RGB; CMYK is converted; 16 bits become 8; of an animated PNG the still image is seen; transparency and colour
+ * profiles are dropped, as torchvision does. Otherwise than there, the orientation that a camera notes (EXIF) is applied, and scaling is libvips's: a triangle filter as in Pillow, but by more than 2 a box filter comes first, and what
+ * is enlarged is half a pixel off.
  */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";

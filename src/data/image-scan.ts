@@ -31,13 +31,20 @@ async function look({ path, bytes }: FoundImage, pixels: boolean): Promise<Scann
   if (bytes === 0) return { reason: "an empty file" };
   try {
     const image = sharp(path, { failOn: "error", ignoreIcc: true });
-    const { format, autoOrient } = await image.metadata();
+    const { format, autoOrient, hasAlpha } = await image.metadata();
     if (!FORMATS.includes(format)) return { reason: `${format}, not JPEG or PNG` };
     // Scaled to one pixel, every line is decoded and none is kept.
     if (pixels) await image.resize(1, 1, { fit: "fill", kernel: "linear", fastShrinkOnLoad: false }).raw().toBuffer();
-    return { path, width: autoOrient.width, height: autoOrient.height };
+    return { path, width: autoOrient.width, height: autoOrient.height, ...(hasAlpha && { transparent: true }) };
   } catch (error) {
     return { reason: (error as Error).message.split("\n")[0] as string };
+  }
+}
+
+/** The reason alone: libvips keeps its reasons in one place for all threads, so that several that fail at once mix them up. */
+async function explain(images: readonly FoundImage[], found: Scanned[], pixels: boolean): Promise<void> {
+  for (const [at, image] of images.entries()) {
+    if ("reason" in (found[at] as Scanned)) found[at] = await look(image, pixels);
   }
 }
 
@@ -57,6 +64,7 @@ export async function scanImages(images: readonly FoundImage[], options: ScanOpt
     }
   }
   await Promise.all(Array.from({ length: decoders }, worker));
+  await explain(images, found, pixels);
   return found;
 }
 
