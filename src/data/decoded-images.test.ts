@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { afterAll, describe, expect, test } from "vitest";
 import { jpeg, pattern, picture, png } from "../../test/support/image-tree.js";
 import { liveTensors, ops, scope } from "../torch/index.js";
@@ -144,7 +144,7 @@ describe("kinds of files", () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8])("orientation %i is applied", async (orientation) => {
     const upright = await picture(60, 40).png().toBuffer();
     // What a camera stores: the pixels turned, and how to turn them back.
-    const turned = (image: sharp.Sharp) => {
+    const turned = (image: Sharp) => {
       if (orientation === 2) return image.flop();
       if (orientation === 3) return image.rotate(180);
       if (orientation === 4) return image.flip();
