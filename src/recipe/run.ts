@@ -13,6 +13,7 @@ import { rewind, type StageProgress, StoppedError } from "../train/index.js";
 import { DataError, expected, makeFolder, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData, buildEvaluation, buildModel, buildThreat, choosePrecision } from "./build.js";
 import { claimedSparsity } from "./claim.js";
+import { assertClassesOf, keepClasses } from "./class-index.js";
 import { completed } from "./completed.js";
 import { measure } from "./measure.js";
 import { loadModel, saveMasks, saveModel } from "./model-file.js";
@@ -183,6 +184,7 @@ async function runSingle(single: Single, shared: Shared): Promise<Finished> {
     locked: single.alone,
     onEvent,
   });
+  keepClasses(run, splits.train.dataset);
   const done = readRow(folder);
   if (done) {
     run.update({ status: "done" });
@@ -350,6 +352,7 @@ function checkModel({ inputShape, numClasses }: Model, dataset: Dataset): void {
 
 /** What can be known before anything is trained: after hours of pretraining it would be told too late. */
 function checkBefore({ variants = {}, ...base }: ResolvedRecipe, { splits, precision, options }: Shared): void {
+  if (options.from !== undefined) assertClassesOf(givenNetwork(options.from).file, splits.train.dataset);
   const model = buildModel(base.model, base.seed);
   try {
     checkModel(model, splits.train.dataset);

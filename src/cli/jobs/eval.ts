@@ -1,6 +1,7 @@
 import { BLOCK, buildAttacks, type Measured, maskApplied, preset, type Robustness } from "../../evaluation/index.js";
 import { buildThreat } from "../../recipe/build.js";
 import { claimedSparsity } from "../../recipe/claim.js";
+import { assertClassesOf } from "../../recipe/class-index.js";
 import { type MeasuredItem, measure } from "../../recipe/measure.js";
 import { registries } from "../../recipe/registries.js";
 import { type EvaluationRecipe, type Recipe, recipeSchemas } from "../../recipe/schema.js";
@@ -293,6 +294,7 @@ export const job: Job<EvalOptions, EvalAnswer | Divisible> = async (given, conte
   if (list) requireThreat(threat, "attacks");
   const model = openModel(source, options.arch, options.dtype);
   const split = await openImages(options, source.recipe, model, say);
+  assertClassesOf(source.file, split.dataset);
   const opened: Opened = { model, split, source, threat, options, origin: originOf(source) };
   if (options.verify !== undefined) return verifyJob(options.verify, opened);
   if (isTrace(options)) return runTrace(opened, traceSpecs(options), context);
