@@ -78,6 +78,8 @@ export function assertClassesOf(networkFile: string, dataset: Dataset): void {
   // Checkpoints lie one folder deeper.
   for (const folder of [beside, dirname(beside)]) {
     const learned = readClasses(folder);
-    if (learned) return assertSame(join(folder, FILE), learned.classes, dataset);
+    if (learned === undefined) continue;
+    assertSame(join(folder, FILE), learned.classes, dataset);
+    return;
   }
 }

@@ -6,8 +6,14 @@ import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { loadRecipe, recipeProfiles, runRecipe } from "../../src/recipe/index.js";
 import { registries } from "../../src/recipe/registries.js";
+import { imageTree } from "../support/image-tree.js";
 
 const base = mkdtempSync(join(tmpdir(), "s2ap-recipes-"));
+
+/** Of recipes for data of one's own: what they are told of data made here. */
+const given: Readonly<Record<string, () => Promise<string[]>>> = {
+  "image-folder.yaml": async () => [`data.path=${await imageTree(join(base, "images"), { train: 14, val: 4 })}`],
+};
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
 const folder = fileURLToPath(new URL("../../recipes/", import.meta.url));
@@ -20,7 +26,7 @@ test("there are recipes to try", () => expect(tiny).toContain("hydra.yaml"));
 test.each(tiny)(
   "%s",
   async (file) => {
-    const recipe = loadRecipe(folder + file, { registries, profile: "tiny" });
+    const recipe = loadRecipe(folder + file, { registries, profile: "tiny", set: (await given[file]?.()) ?? [] });
     const { rows } = await runRecipe(recipe, { out: join(base, file) });
     const names = recipe.variants ? ["dense", ...Object.keys(recipe.variants)] : [recipe.name];
     expect(rows.map(({ name }) => name)).toEqual(names);
