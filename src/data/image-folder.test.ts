@@ -5,8 +5,10 @@ import sharp from "sharp";
 import { afterAll, describe, expect, test } from "vitest";
 import { imageTree, jpeg, picture, png, writeTree } from "../../test/support/image-tree.js";
 import { DataError, rng, UsageError } from "../util/index.js";
+import { withExtra } from "./extra.js";
 import { imageFolder } from "./image-folder.js";
 import { datasets } from "./registry.js";
+import { synthetic } from "./synthetic.js";
 
 const base = mkdtempSync(join(tmpdir(), "s2ap-folder-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -62,8 +64,14 @@ describe("a folder", () => {
 
   test("takes cutout, mixup and extra images as others do", async () => {
     const path = await imageTree(fresh());
-    const { train } = await imageFolder({ path, ...small, cutout: 6, mixup: 0.5 });
-    const { x, targets } = train.batch(0, 0, key);
+    const splits = await imageFolder({ path, ...small, cutout: 6, mixup: 0.5 });
+    const { x, targets } = splits.train.batch(0, 0, key);
+    const others = synthetic({ size: 16, numClasses: 2, examples: 8, selection: 0, testExamples: 1 }).train.dataset;
+    const { train } = withExtra(await imageFolder({ path, ...small }), others, { ratio: 0.5 });
+    const mixed = train.batch(1, 2, key);
+    expect([mixed.size, mixed.x.isChannelsLast, train.steps]).toEqual([4, true, 3]);
+    const again = withExtra(await imageFolder({ path, ...small, decoders: 1 }), others, { ratio: 0.5 }).train;
+    expect(again.batch(1, 2, key).x.toArray()).toEqual(mixed.x.toArray());
     expect(targets?.shape).toEqual([4, 2]);
     expect(x.toNumbers().filter((v) => v === 0).length).toBeGreaterThan(0);
   });
