@@ -87,12 +87,12 @@ async function one(/** @type {Open} */ request, /** @type {number} */ at) {
   if (request.left === 0) {
     const failures = request.failures.sort((a, b) => a.at - b.at);
     port.postMessage({ id: request.id, failures });
-    wake();
   }
+  wake();
   pump();
 }
 
-/** The asking thread sleeps until the number changes. */
+/** The asking thread sleeps until the number changes, which shows that images are still coming. */
 function wake() {
   Atomics.add(signal, 0, 1);
   Atomics.notify(signal, 0);

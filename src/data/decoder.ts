@@ -41,13 +41,13 @@ export interface DecodeRequest {
 /** What the worker begins with. */
 export interface WorkerStart {
   readonly port: MessagePort;
-  /** Grows whenever a request is done. */
+  /** Grows whenever an image is done. */
   readonly signal: Int32Array;
 }
 
 type Answer = { readonly id: number; readonly failures: readonly Failure[] } | { readonly dead: true };
 
-/** No request takes that long, not even from a disk far away. */
+/** No image takes that long, not even from a disk far away. */
 const SILENCE_MS = 180_000;
 
 /** The other thread, as seen from this one. */

@@ -6,7 +6,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import { imageTree, jpeg, picture, png, writeTree } from "../../test/support/image-tree.js";
 import { DataError, rng, UsageError } from "../util/index.js";
 import { withExtra } from "./extra.js";
+import { findImages } from "./image-files.js";
 import { imageFolder } from "./image-folder.js";
+import { scanImages } from "./image-scan.js";
 import { datasets } from "./registry.js";
 import { synthetic } from "./synthetic.js";
 
@@ -93,6 +95,30 @@ describe("a folder", () => {
     const { train } = await row.create(row.options.parse({ path, ...small }), {});
     expect(train.dataset.name).toBe("image-folder");
   });
+});
+
+test("the size is that of the image as it is seen, and transparency is noticed", async () => {
+  const path = fresh();
+  const turned = await picture(60, 40).withMetadata({ orientation: 6 }).jpeg().toBuffer();
+  const clear = await picture(30, 20).ensureAlpha(0).png().toBuffer();
+  writeTree(path, { "train/a/1.jpg": turned, "train/a/2.png": clear, "val/a/1.png": clear });
+  const images = findImages(path, "train").images;
+  const scan = await scanImages(images, { pixels: true, decoders: 2, onProgress: () => {} });
+  expect(scan).toEqual([
+    { path: join(path, "train", "a", "1.jpg"), width: 40, height: 60 },
+    { path: join(path, "train", "a", "2.png"), width: 30, height: 20, transparent: true },
+  ]);
+  const { test: last, train } = await imageFolder({ path, imageSize: 16, resize: 20, selection: 0, augment: false });
+  expect(train.batch(0, 0, key).size).toBe(2);
+  // What is wholly transparent keeps its colours.
+  const centre = await picture(30, 20).extract({ left: 7, top: 2, width: 16, height: 16 }).raw().toBuffer();
+  expect(
+    last
+      .ordered(0, 1)
+      .x.toNumbers()
+      .slice(0, 16)
+      .map((v) => Math.round(255 * v)),
+  ).toEqual(Array.from({ length: 16 }, (_, x) => centre[3 * x]));
 });
 
 describe("names", () => {

@@ -160,8 +160,8 @@ function told(parts: Readonly<Record<string, Part>>): string {
 }
 
 /**
- * Images of a folder, x [N,3,imageSize,imageSize] in [0,1], not normalised. In memory are, of each split that is used, three batches as
- * bytes. `source.sha256` is of names and sizes, since reading all bytes would take as long as an epoch. DataError when the folder is
+ * Images of a folder, x [N,3,imageSize,imageSize] in [0,1], not normalised. In memory are three batches of
+ * bytes of each of the two sets that is in use. `source.sha256` is of names and sizes, since reading all bytes would take as long as an epoch. DataError when the folder is
  * not as expected, or an image is damaged.
  */
 export async function imageFolder(options: ImageFolderOptions): Promise<Splits> {
