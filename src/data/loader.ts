@@ -76,6 +76,15 @@ function askFor(parts: readonly Part[], augment = false): void {
   for (const { dataset, images, ...drawn } of parts) dataset.decoded?.ask(images, augment ? drawn : undefined);
 }
 
+/** The images from `start` on; those that come after them are likely to be asked for next. */
+function orderedImages({ decoded }: Dataset, indices: Int32Array, start: number, count: number): Int32Array {
+  for (let ahead = 0; ahead <= (decoded?.ahead ?? -1); ahead++) {
+    const from = start + ahead * count;
+    if (from < indices.length) decoded?.ask(indices.slice(from, from + count));
+  }
+  return indices.slice(start, start + count);
+}
+
 /** Several parts as one batch. */
 function joined(parts: readonly Batch[]): Batch {
   const [first] = parts;
@@ -128,15 +137,6 @@ export function split<D extends Dataset>(dataset: D, indices: Int32Array, option
     }
   }
 
-  /** The images from `start` on; those that come after them are likely to be asked for next. */
-  function orderedImages(start: number, count: number): Int32Array {
-    for (let ahead = 0; ahead <= (dataset.decoded?.ahead ?? -1); ahead++) {
-      const from = start + ahead * count;
-      if (from < indices.length) dataset.decoded?.ask(indices.slice(from, from + count));
-    }
-    return indices.slice(start, start + count);
-  }
-
   return {
     dataset,
     indices,
@@ -159,7 +159,7 @@ export function split<D extends Dataset>(dataset: D, indices: Int32Array, option
     ordered(start, count) {
       whole("split.ordered", "start", start, 0, indices.length - 1);
       whole("split.ordered", "count", count, 1);
-      return gather(dataset, orderedImages(start, count));
+      return gather(dataset, orderedImages(dataset, indices, start, count));
     },
   };
 }
