@@ -67,7 +67,16 @@ describe("synthetic", () => {
 
 describe("registry", () => {
   test("names every data set and loads by name", async () => {
-    expect(datasets.names()).toEqual(["cifar10", "cifar100", "mnist", "fashion-mnist", "svhn", "npz", "image-folder", "synthetic"]);
+    expect(datasets.names()).toEqual([
+      "cifar10",
+      "cifar100",
+      "mnist",
+      "fashion-mnist",
+      "svhn",
+      "npz",
+      "image-folder",
+      "synthetic",
+    ]);
     const row = datasets.get("synthetic");
     const { train } = await row.create(row.options.parse(small), {});
     expect(train.length).toBe(200);
