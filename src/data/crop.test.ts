@@ -57,12 +57,12 @@ describe("a region of a training image", () => {
     expect(randomRegion({ width: 2000, height: 9 }, keyed)).toEqual({ left: 994, top: 0, width: 12, height: 9 });
   });
 
-  test("half of the images are mirrored", () => {
-    const mirrored = Array.from(
-      { length: 1000 },
-      (_, i) => trainingCut({ width: 9, height: 9 }, 8, keyed.at(i)).mirror,
-    );
-    expect(mirrored.filter(Boolean).length).toBeGreaterThan(440);
-    expect(mirrored.filter(Boolean).length).toBeLessThan(560);
+  test("half of the images are mirrored, or none; the region is the same", () => {
+    const cuts = (flip: boolean) =>
+      Array.from({ length: 1000 }, (_, i) => trainingCut({ width: 9, height: 9 }, 8, keyed.at(i), flip));
+    const mirrored = cuts(true).filter(({ mirror }) => mirror).length;
+    expect(mirrored).toBeGreaterThan(440);
+    expect(mirrored).toBeLessThan(560);
+    expect(cuts(false)).toEqual(cuts(true).map((cut) => ({ ...cut, mirror: false })));
   });
 });

@@ -50,9 +50,9 @@ export function randomRegion({ width, height }: ImageSize, keyed: Rng): Rectangl
 
 type Cut = Omit<ImageJob, "path">;
 
-/** How a training image is cut; all that is random hangs on the key alone. */
-export function trainingCut(size: ImageSize, side: number, keyed: Rng): Cut {
-  const mirror = keyed.at("mirror").uniform() < 0.5;
+/** How a training image is cut; all that is random hangs on the key alone. Without `flip` none is mirrored. */
+export function trainingCut(size: ImageSize, side: number, keyed: Rng, flip = true): Cut {
+  const mirror = flip && keyed.at("mirror").uniform() < 0.5;
   return { region: randomRegion(size, keyed), size: { width: side, height: side }, mirror };
 }
 

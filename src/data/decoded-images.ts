@@ -52,9 +52,9 @@ export function decodedImages(files: readonly ImageFile[], options: DecodedImage
   /** The least recently used first. */
   let slots: Slot[] = [];
 
-  function jobOf(at: number, drawn: Rng | undefined): ImageJob {
+  function jobOf(at: number, drawn: Rng | undefined, flip: boolean | undefined): ImageJob {
     const file = files[at] as ImageFile;
-    const cut = drawn === undefined ? testCut(file, side, resize) : trainingCut(file, side, drawn.at(at));
+    const cut = drawn === undefined ? testCut(file, side, resize) : trainingCut(file, side, drawn.at(at), flip);
     return { path: file.path, transparent: file.transparent, ...cut };
   }
 
@@ -71,14 +71,14 @@ export function decodedImages(files: readonly ImageFile[], options: DecodedImage
   }
 
   function ask(images: Int32Array, drawn?: DrawnBy): Slot {
-    const key = `${drawn ? `${drawn.keyed.key} ${drawn.round}` : ""}:${images.join()}`;
+    const key = `${drawn ? `${drawn.keyed.key} ${drawn.round} ${drawn.flip}` : ""}:${images.join()}`;
     const found = slots.find((slot) => slot.key === key);
     if (found) {
       slots = [...slots.filter((slot) => slot !== found), found];
       return found;
     }
     const stream = drawn?.keyed.at("augment", drawn.round);
-    const jobs = Array.from(images, (at) => jobOf(at, stream));
+    const jobs = Array.from(images, (at) => jobOf(at, stream, drawn?.flip));
     const memory = memoryFor(images.length * bytesOfOne);
     const slot = { key, jobs, memory, request: decoder().ask({ jobs, memory, side, decoders }) };
     slots.push(slot);

@@ -30,7 +30,7 @@ export const imageFolderOptions = z.strictObject({
     .boolean()
     .default(true)
     .describe(
-      "cut a random region of 8 to 100 % of each training image, scale it, mirror half of them; default true; false: as test images",
+      "cut a random region of 8 to 100 % of each training image, scale it, mirror half of them, see flip; default true; false: as test images",
     ),
   imageSize: z.int().min(8).max(1024).default(224).describe("height and width that the network sees; default 224"),
   resize: z
