@@ -3,7 +3,7 @@
 // only the first withstands and c that only the second does, both equally likely if the networks are equally robust,
 //   p = 2 P(Binomial(b + c, 1/2) <= min(b, c)), at most 1                        for b + c < 25
 //   p = P(chi-square, one degree of freedom > (max(|b - c| - 1, 0))^2 / (b + c))   above
-import { DataError } from "../util/index.js";
+import { DataError, erfc } from "../util/index.js";
 import type { ImageRecord, Robustness } from "./robustness.js";
 
 /** Below this many disagreements the binomial is summed, above it the chi-square with continuity correction is close. */
@@ -43,22 +43,6 @@ export interface Comparison {
   readonly differences: readonly string[];
 }
 
-/** Error function's complement for x >= 0: a series near 0, a continued fraction beyond, both to double precision. */
-function erfc(x: number): number {
-  if (x < 2.5) {
-    let term = x;
-    let sum = x;
-    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
-      term *= (-x * x) / n;
-      sum += term / (2 * n + 1);
-    }
-    return 1 - (2 / Math.sqrt(Math.PI)) * sum;
-  }
-  let fraction = x;
-  for (let n = 100; n >= 1; n--) fraction = x + n / 2 / fraction;
-  return Math.exp(-x * x) / Math.sqrt(Math.PI) / fraction;
-}
-
 /** The test on the two counts of disagreement. */
 export function mcnemar(onlyA: number, onlyB: number): McNemar {
   const n = onlyA + onlyB;
@@ -73,6 +57,27 @@ export function mcnemar(onlyA: number, onlyB: number): McNemar {
     ways = (ways * (n - k)) / (k + 1);
   }
   return { method: "exact", p: Math.min(1, (2 * tail) / 2 ** n), statistic: null };
+}
+
+/**
+ * The binomial test at any number of disagreements. `midP` counts half of the outcome that was seen: the exact test is
+ * too careful, as whole images are coarse (M. W. Fagerland, S. Lydersen, P. Laake, "The McNemar test for binary
+ * matched-pairs data", BMC Medical Research Methodology 13, 2013).
+ */
+export function mcnemarExact(onlyA: number, onlyB: number): { readonly p: number; readonly midP: number } {
+  const n = onlyA + onlyB;
+  const least = Math.min(onlyA, onlyB);
+  // In logarithms: 2^n is more than a double holds where n is above 1023.
+  let logWays = 0;
+  let tail = 0;
+  let seen = 0;
+  for (let k = 0; k <= least; k++) {
+    seen = Math.exp(logWays - n * Math.LN2);
+    tail += seen;
+    logWays += Math.log((n - k) / (k + 1));
+  }
+  // Where both are equal, each side's tail has the middle outcome: half of it on either side makes 1.
+  return { p: Math.min(1, 2 * tail), midP: Math.min(1, 2 * tail - seen) };
 }
 
 interface Pair {

@@ -10,7 +10,7 @@ export {
   writeCard,
 } from "./card.js";
 export { maskApplied } from "./checks.js";
-export { type Agreement, type Comparison, compareRecords, type McNemar, mcnemar } from "./compare.js";
+export { type Agreement, type Comparison, compareRecords, type McNemar, mcnemar, mcnemarExact } from "./compare.js";
 export { type Description, weightsHash } from "./description.js";
 export {
   type DistanceFile,

@@ -1,3 +1,12 @@
+export {
+  type BootstrapOptions,
+  type Bootstrapped,
+  bootstrap,
+  bootstrapDifference,
+  bootstrapMean,
+  type Ends,
+  type Statistic,
+} from "./bootstrap.js";
 export { ratioField } from "./eps.js";
 export {
   DataError,
@@ -13,10 +22,11 @@ export {
 } from "./errors.js";
 export { diskError, makeFolder, removeHalfWritten, sha256, writeAll, writeFileAtomic } from "./files.js";
 export { inert, inertJson, inertLines } from "./inert.js";
-export { wilson } from "./interval.js";
+export { newcombe, type Paired, wilson } from "./interval.js";
 export { listNames, nearest, unknownName } from "./nearest.js";
+export { erfc, normalCdf, normalQuantile } from "./normal.js";
 export { type Checked, checkOptions, expectation, type Problem, parseOptions, pathText } from "./options.js";
 export { type Ratio, ratio } from "./ratio.js";
 export { type AnyEntry, type Entry, entry, type Registry, registry } from "./registry.js";
-export { type Rng, rng } from "./rng.js";
+export { draws, type Rng, rng } from "./rng.js";
 export { packageVersion } from "./version.js";

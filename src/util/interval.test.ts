@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { wilson } from "./interval.js";
+import { newcombe, wilson } from "./interval.js";
 
 describe("wilson", () => {
   test("gives the published values", () => {
@@ -48,5 +48,35 @@ describe("wilson", () => {
     [0, -1],
   ])("refuses %d of %d", (successes, n) => {
     expect(() => wilson(successes, n)).toThrow(/wilson: expected whole numbers/);
+  });
+});
+
+describe("newcombe", () => {
+  const counts = fc.record({
+    both: fc.nat(200),
+    onlyA: fc.nat(200),
+    onlyB: fc.nat(200),
+    neither: fc.nat(200),
+  });
+
+  test("holds the difference, stays in [-1, 1] and turns with the two", () => {
+    fc.assert(
+      fc.property(counts, ({ both, onlyA, onlyB, neither }) => {
+        const n = both + onlyA + onlyB + neither;
+        fc.pre(n > 0);
+        const [lo, hi] = newcombe({ both, onlyA, onlyB, neither });
+        const [lo2, hi2] = newcombe({ both, onlyA: onlyB, onlyB: onlyA, neither });
+        expect(lo).toBeGreaterThanOrEqual(-1);
+        expect(hi).toBeLessThanOrEqual(1);
+        expect(lo).toBeLessThanOrEqual((onlyB - onlyA) / n);
+        expect(hi).toBeGreaterThanOrEqual((onlyB - onlyA) / n);
+        expect(-lo2).toBeCloseTo(hi, 12);
+        expect(-hi2).toBeCloseTo(lo, 12);
+      }),
+    );
+  });
+
+  test("knows nothing from nothing", () => {
+    expect(newcombe({ both: 0, onlyA: 0, onlyB: 0, neither: 0 })).toEqual([-1, 1]);
   });
 });

@@ -57,12 +57,16 @@ function numberBytes(part: number): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-function permute(key: bigint, n: number): Int32Array {
-  if (!Number.isInteger(n) || n < 0) throw new UsageError(expected("rng.permutation", "a whole number >= 0", n));
+function generatorOf(key: bigint) {
   const low = mix(key ^ 1n);
   const high = mix(key ^ 2n) | 1n; // the all-zero state would stay zero for ever
   const words = [low >> 32n, low, high >> 32n, high].map((word) => Number(BigInt.asIntN(32, word)));
-  const generator = xoroshiro128plusFromState(words);
+  return xoroshiro128plusFromState(words);
+}
+
+function permute(key: bigint, n: number): Int32Array {
+  if (!Number.isInteger(n) || n < 0) throw new UsageError(expected("rng.permutation", "a whole number >= 0", n));
+  const generator = generatorOf(key);
   const order = Int32Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
     const j = uniformInt(generator, 0, i);
@@ -85,4 +89,11 @@ function make(key: bigint): Rng {
 /** The key of (seed, parts...), e.g. `rng(1234, "search", epoch, step, "attack")`. */
 export function rng(seed: number, ...parts: (string | number)[]): Rng {
   return make(0n).at(seed, ...parts);
+}
+
+/** Uniform whole numbers in 0..n-1, one a call; the same key gives the same ones. For many draws of one purpose. */
+export function draws({ key }: Rng, n: number): () => number {
+  if (!Number.isInteger(n) || n < 1) throw new UsageError(expected("draws", "a whole number >= 1", n));
+  const generator = generatorOf(key);
+  return () => uniformInt(generator, 0, n - 1);
 }
