@@ -1,0 +1,1 @@
+export { type Churn, type MaskSeries, type MaskStability, maskSeries, maskStability, type Overlap } from "./masks.js";
