@@ -29,6 +29,7 @@ export {
 export { randomPruning } from "./random.js";
 export { methods } from "./registry.js";
 export { rst } from "./rst.js";
+export { type ScoreGaps, scoreGaps } from "./score-gap.js";
 export { initialScores, type ScoreInit } from "./score-init.js";
 export { keepLargest } from "./select.js";
 export { snip } from "./snip.js";
