@@ -103,6 +103,11 @@ export interface EpochDone {
   readonly keepRatios?: Readonly<Record<string, number>>;
   /** Search only: measured fraction of weights removed. */
   readonly sparsity?: { readonly total: number; readonly layers: Readonly<Record<string, number>> };
+  /**
+   * Search only: distance of the smallest kept and the largest removed |score| of each layer, over the root mean square of its
+   * scores; null where there is none.
+   */
+  readonly scoreGaps?: Readonly<Record<string, number | null>>;
 }
 
 /** Something the reader of the run should know. */

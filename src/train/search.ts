@@ -8,6 +8,7 @@ import {
   maskDistance,
   measureSparsity,
   type SearchEpoch,
+  scoreGaps,
   trainedKey,
 } from "../pruning/index.js";
 import type { EpochDone } from "../run/index.js";
@@ -133,6 +134,7 @@ function epochDone(
   return {
     maskDistance: distance,
     sparsity: measureSparsity(masks, model.prunable),
+    scoreGaps: scoreGaps(searcher.scores, masks),
     ...(swapFraction !== undefined && { swapFraction }),
     ...(sharpnessGap !== undefined && { sharpnessGap }),
     ...(deadFilterShare !== undefined && { deadFilterShare }),
