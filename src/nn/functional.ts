@@ -24,7 +24,7 @@ export function conv2d(
     stride > 1 && padding === 0 && isNarrowPoint(weight)
       ? ops.conv2d(everyNth(input, stride), weight, { bias })
       : ops.conv2d(input, weight, { bias, stride, padding });
-  state.observe?.({ name, input: x.shape, output: output.shape, stride, padding });
+  state.observe?.({ name, input: x.shape, output: output.shape, stride, padding }, { input: x, output });
   return output;
 }
 
@@ -55,7 +55,7 @@ function everyNth(x: Tensor, stride: number): Tensor {
 export function linear(state: ModelState, name: string, x: Tensor): Tensor {
   const weight = param(state.params, `${name}.weight`);
   const output = ops.linear(inPrecisionOf(weight, state, x), weight, { bias: state.params.get(`${name}.bias`) });
-  state.observe?.({ name, input: x.shape, output: output.shape, stride: 1, padding: 0 });
+  state.observe?.({ name, input: x.shape, output: output.shape, stride: 1, padding: 0 }, { input: x, output });
   return output;
 }
 

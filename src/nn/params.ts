@@ -13,8 +13,17 @@ export interface ModelState {
    * layer of such a state computes in its own weight's precision.
    */
   readonly folded?: ReadonlySet<string> | undefined;
-  /** Told of every convolution and linear layer that a forward pass runs: for those who count operations. */
-  readonly observe?: ((layer: LayerRun) => void) | undefined;
+  /**
+   * Told of every convolution and linear layer that a forward pass runs: for those who count operations, or look at what
+   * layers see. The tensors may be overwritten after the call.
+   */
+  readonly observe?: ((layer: LayerRun, tensors: LayerTensors) => void) | undefined;
+}
+
+/** What a layer was given and what it made of it, before norm and activation. */
+export interface LayerTensors {
+  readonly input: Tensor;
+  readonly output: Tensor;
 }
 
 /** A layer of a forward pass: shapes with the batch in front. */
