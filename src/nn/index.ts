@@ -17,6 +17,7 @@ export {
   copyInto,
   disposeParams,
   type LayerRun,
+  type LayerTensors,
   type ModelState,
   mapParams,
   type Params,
