@@ -1,2 +1,12 @@
+export { type Cka, linearCka } from "./cka.js";
+export {
+  type Estimate,
+  type FunctionalOptions,
+  type FunctionalStability,
+  functionalStability,
+  type RobustSets,
+  robustSets,
+} from "./functional.js";
 export { type Churn, type MaskSeries, type MaskStability, maskSeries, maskStability, type Overlap } from "./masks.js";
 export { type LayerPoint, type SeriesPoint, searchSeries } from "./series.js";
+export { BEFORE_HEAD, disposeView, type NetworkView, networkView, type ViewOptions } from "./view.js";
