@@ -63,6 +63,7 @@ export {
   securityCurve,
 } from "./security-curve.js";
 export { evaluationMode, faithfulSpecs } from "./speed.js";
+export * from "./stability/index.js";
 export { timeLeft } from "./time-left.js";
 export { parseUntil } from "./until.js";
 export { loadAdversarial, readImages, type Verification, verifyRecord } from "./verify.js";

@@ -12,7 +12,7 @@ import { type Cka, linearCka } from "./cka.js";
 import type { NetworkView } from "./view.js";
 
 /** A number and its 95 % interval. */
-export interface Estimate {
+export interface WithInterval {
   readonly value: number;
   readonly interval: Ends;
 }
@@ -20,16 +20,16 @@ export interface Estimate {
 /** Of the sets of images on which two networks are robust; `jaccard` is null where neither is robust on any. */
 export interface RobustSets {
   readonly counts: Agreement;
-  readonly jaccard: Estimate | null;
+  readonly jaccard: WithInterval | null;
 }
 
 export interface FunctionalStability {
   readonly examples: number;
-  readonly agreement: Estimate;
+  readonly agreement: WithInterval;
   /** null where nothing attacked. */
   readonly robustSets: RobustSets | null;
   /** null where each image has a gradient of zero in one of the two. */
-  readonly gradientCosine: Estimate | null;
+  readonly gradientCosine: WithInterval | null;
   /** Images with a gradient of zero in one of the two, which the cosine leaves out. */
   readonly zeroGradients: number;
   /** Of the layers that both views have. */
