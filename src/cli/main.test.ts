@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, test, vi } from "vitest";
@@ -42,6 +42,7 @@ const commands = [
   "import",
   "export",
   "report",
+  "stability",
   "list",
   "doctor",
 ];
@@ -269,5 +270,34 @@ describe("doctor", () => {
       process.env.PATH = PATH;
     }
     expect(found()).toMatchObject({ state: "ok" });
+  });
+});
+
+describe("stability", () => {
+  const result = { status: "stopped", runs: [], on: null, pairs: [] };
+
+  test("hands on what was asked for, and writes the document", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "s2ap-stability-"));
+    const out = join(folder, "new", "found.json");
+    const argv = ["stability", "a", "b", "--images", "0", "--layer", "x", "--layer", "y", "--out", out, "--json"];
+    const found = await run(argv, async () => ({ ...result, status: "done" }));
+    expect(found.calls[0]?.slice(0, 2)).toEqual([
+      "stability",
+      { runs: ["a", "b"], images: 0, layers: ["x", "y"], records: [], seed: 0 },
+    ]);
+    expect(found.code).toBe(0);
+    expect(JSON.parse(found.out)).toEqual(JSON.parse(readFileSync(out, "utf8")));
+    rmSync(folder, { recursive: true });
+  });
+
+  test("says that it was stopped", async () => {
+    const { err } = await run(["stability", "a", "b"], async () => result);
+    expect(err).toContain("stopped before all networks were compared; nothing is kept of that");
+  });
+
+  test("refuses images that are no number", async () => {
+    const { code, err } = await run(["stability", "a", "--images", "many"]);
+    expect(code).toBe(2);
+    expect(err).toContain("Expected a whole number >= 0.");
   });
 });

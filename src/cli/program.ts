@@ -12,6 +12,7 @@ import { listCommand } from "./commands/list.js";
 import { recipeCommand } from "./commands/recipe.js";
 import { reportCommand } from "./commands/report.js";
 import { runCommand } from "./commands/run.js";
+import { stabilityCommand } from "./commands/stability.js";
 
 const AFTER = `
 Examples:
@@ -40,6 +41,7 @@ export function buildProgram(cli: Cli) {
     .addCommand(inspectCommand(cli))
     .addCommand(exportCommand(cli))
     .addCommand(reportCommand(cli))
+    .addCommand(stabilityCommand(cli))
     .addCommand(listCommand(cli))
     .addCommand(doctorCommand(cli));
   forAll(program, (command) =>

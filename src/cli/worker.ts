@@ -17,6 +17,7 @@ const JOBS: Readonly<
   import: () => import("./jobs/import.js"),
   inspect: () => import("./jobs/inspect.js"),
   export: () => import("./jobs/export.js"),
+  stability: () => import("./jobs/stability.js"),
   doctor: () => import("./jobs/doctor.js"),
 };
 
