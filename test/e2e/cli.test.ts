@@ -301,6 +301,25 @@ describe("--plugin", () => {
   });
 });
 
+describe("s2ap stability", () => {
+  test("tells a run's epochs as it logged them, and compares it with a copy", () => {
+    wholeRun();
+    const one = s2ap("stability", "whole", "--json");
+    expect([one.status, one.stderr]).toEqual([0, ""]);
+    const logged = readEvents(join(folder, "whole")).flatMap((event) =>
+      event.type === "epoch" && event.maskDistance ? [event.maskDistance.perKept] : [],
+    );
+    const told = JSON.parse(one.stdout) as { runs: { series: { perKept: number }[] }[] };
+    expect(told.runs[0]?.series.map(({ perKept }) => perKept)).toEqual(logged);
+    expect(logged.length).toBe(2);
+    cpSync(join(folder, "whole"), join(folder, "copy"), { recursive: true });
+    const { status, stdout } = s2ap("stability", "whole", "copy", "--images", "10");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\nwhole, copy {2}50\.. % {2}50\.. % {6}0\.0000 {2}0\.0000 {5}0\.\d{4} {3}1\.0000\n/);
+    expect(stdout).toMatch(/\nwhole, copy {2}1\.000 \(0\.722 to 1\.000\)/);
+  });
+});
+
 describe("s2ap doctor", () => {
   test("finds libtorch and measures it", () => {
     const { status, stdout } = s2ap("doctor", "--json");
