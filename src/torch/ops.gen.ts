@@ -151,6 +151,7 @@ const op = plans([
   "aten::mm",
   "aten::bmm",
   "aten::addmm",
+  "aten::linalg_eigh",
   "aten::batch_norm",
   "aten::native_layer_norm",
   "aten::relu",
@@ -906,98 +907,103 @@ export function addmm(self: Tensor, mat1: Tensor, mat2: Tensor, options: { beta?
   return one(call(op(147), h(self), h(mat1), h(mat2), options.beta, options.alpha));
 }
 
+/** `aten::linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)` */
+export function linalgEigh(self: Tensor, options: { UPLO?: string | undefined } = {}): [Tensor, Tensor] {
+  return many(call(op(148), h(self), options.UPLO)) as [Tensor, Tensor];
+}
+
 /** `aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
 export function batchNorm(input: Tensor, weight: Tensor | undefined, bias: Tensor | undefined, runningMean: Tensor | undefined, runningVar: Tensor | undefined, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor {
-  return one(call(op(148), h(input), ho(weight), ho(bias), ho(runningMean), ho(runningVar), training, momentum, eps, cudnnEnabled));
+  return one(call(op(149), h(input), ho(weight), ho(bias), ho(runningMean), ho(runningVar), training, momentum, eps, cudnnEnabled));
 }
 
 /** `aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)` */
 export function nativeLayerNorm(input: Tensor, normalizedShape: readonly number[], weight: Tensor | undefined, bias: Tensor | undefined, eps: number): [Tensor, Tensor, Tensor] {
-  return many(call(op(149), h(input), normalizedShape, ho(weight), ho(bias), eps)) as [Tensor, Tensor, Tensor];
+  return many(call(op(150), h(input), normalizedShape, ho(weight), ho(bias), eps)) as [Tensor, Tensor, Tensor];
 }
 
 /** `aten::relu(Tensor self) -> Tensor` */
 export function relu(self: Tensor): Tensor {
-  return one(call(op(150), h(self)));
+  return one(call(op(151), h(self)));
 }
 
 /** `aten::relu_(Tensor(a!) self) -> Tensor(a!)` */
 export function relu_(self: Tensor): Tensor {
-  call(op(151), h(self));
+  call(op(152), h(self));
   return self;
 }
 
 /** `aten::gelu(Tensor self, *, str approximate="none") -> Tensor` */
 export function gelu(self: Tensor, options: { approximate?: string | undefined } = {}): Tensor {
-  return one(call(op(152), h(self), options.approximate));
+  return one(call(op(153), h(self), options.approximate));
 }
 
 /** `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
 export function softmax(self: Tensor, dim: number, options: { dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(153), h(self), dim, dt(options.dtype)));
+  return one(call(op(154), h(self), dim, dt(options.dtype)));
 }
 
 /** `aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
 export function logSoftmax(self: Tensor, dim: number, options: { dtype?: DType | undefined } = {}): Tensor {
-  return one(call(op(154), h(self), dim, dt(options.dtype)));
+  return one(call(op(155), h(self), dim, dt(options.dtype)));
 }
 
 /** `aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, float label_smoothing=0.) -> Tensor` */
 export function crossEntropyLoss(self: Tensor, target: Tensor, options: { weight?: Tensor | undefined; reduction?: number | undefined; ignoreIndex?: number | undefined; labelSmoothing?: number | undefined } = {}): Tensor {
-  return one(call(op(155), h(self), h(target), ho(options.weight), options.reduction, options.ignoreIndex, options.labelSmoothing));
+  return one(call(op(156), h(self), h(target), ho(options.weight), options.reduction, options.ignoreIndex, options.labelSmoothing));
 }
 
 /** `aten::nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor` */
 export function nllLoss(self: Tensor, target: Tensor, options: { weight?: Tensor | undefined; reduction?: number | undefined; ignoreIndex?: number | undefined } = {}): Tensor {
-  return one(call(op(156), h(self), h(target), ho(options.weight), options.reduction, options.ignoreIndex));
+  return one(call(op(157), h(self), h(target), ho(options.weight), options.reduction, options.ignoreIndex));
 }
 
 /** `aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
 export function maxPool2d(self: Tensor, kernelSize: number | readonly number[], options: { stride?: number | readonly number[] | undefined; padding?: number | readonly number[] | undefined; dilation?: number | readonly number[] | undefined; ceilMode?: boolean | undefined } = {}): Tensor {
-  return one(call(op(157), h(self), kernelSize, options.stride, options.padding, options.dilation, options.ceilMode));
+  return one(call(op(158), h(self), kernelSize, options.stride, options.padding, options.dilation, options.ceilMode));
 }
 
 /** `aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor` */
 export function avgPool2d(self: Tensor, kernelSize: number | readonly number[], options: { stride?: number | readonly number[] | undefined; padding?: number | readonly number[] | undefined; ceilMode?: boolean | undefined; countIncludePad?: boolean | undefined; divisorOverride?: number | undefined } = {}): Tensor {
-  return one(call(op(158), h(self), kernelSize, options.stride, options.padding, options.ceilMode, options.countIncludePad, options.divisorOverride));
+  return one(call(op(159), h(self), kernelSize, options.stride, options.padding, options.ceilMode, options.countIncludePad, options.divisorOverride));
 }
 
 /** `aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor` */
 export function adaptiveAvgPool2d(self: Tensor, outputSize: number | readonly number[]): Tensor {
-  return one(call(op(159), h(self), outputSize));
+  return one(call(op(160), h(self), outputSize));
 }
 
 /** `aten::dropout(Tensor input, float p, bool train) -> Tensor` */
 export function dropout(input: Tensor, p: number, train: boolean): Tensor {
-  return one(call(op(160), h(input), p, train));
+  return one(call(op(161), h(input), p, train));
 }
 
 /** `aten::_foreach_add_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()` */
 export function foreachAdd_(self: readonly Tensor[], other: readonly Tensor[], options: { alpha?: Scalar | undefined } = {}): void {
-  call(op(161), hs(self), hs(other), options.alpha);
+  call(op(162), hs(self), hs(other), options.alpha);
 }
 
 /** `aten::_foreach_mul_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
 export function foreachMulScalar_(self: readonly Tensor[], scalar: Scalar): void {
-  call(op(162), hs(self), scalar);
+  call(op(163), hs(self), scalar);
 }
 
 /** `aten::_foreach_mul.List(Tensor[] self, Tensor[] other) -> Tensor[]` */
 export function foreachMul(self: readonly Tensor[], other: readonly Tensor[]): Tensor[] {
-  return many(call(op(163), hs(self), hs(other)));
+  return many(call(op(164), hs(self), hs(other)));
 }
 
 /** `aten::_foreach_add.List(Tensor[] self, Tensor[] other, *, Scalar alpha=1) -> Tensor[]` */
 export function foreachAdd(self: readonly Tensor[], other: readonly Tensor[], options: { alpha?: Scalar | undefined } = {}): Tensor[] {
-  return many(call(op(164), hs(self), hs(other), options.alpha));
+  return many(call(op(165), hs(self), hs(other), options.alpha));
 }
 
 /** `aten::_foreach_norm.Scalar(Tensor[] self, Scalar ord=2) -> Tensor[]` */
 export function foreachNorm(self: readonly Tensor[], options: { ord?: Scalar | undefined } = {}): Tensor[] {
-  return many(call(op(165), hs(self), options.ord));
+  return many(call(op(166), hs(self), options.ord));
 }
 
 /** `aten::_foreach_zero_(Tensor(a!)[] self) -> ()` */
 export function foreachZero_(self: readonly Tensor[]): void {
-  call(op(166), hs(self));
+  call(op(167), hs(self));
 }
