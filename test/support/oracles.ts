@@ -33,6 +33,10 @@ const kinds = {
     holds: "a safetensors file with losses.K<classes>.* in it",
     is: (folder: OracleFolder) => unitFiles(folder).length > 0,
   },
+  hessian: {
+    holds: "cases.json and safetensors files with hessian, Hv and mask_flat in them",
+    is: (folder: OracleFolder) => folder.has("cases.json") && hessianFiles(folder).length > 0,
+  },
 } as const;
 export type OracleKind = keyof typeof kinds;
 
@@ -42,6 +46,7 @@ const filesWith = (folder: OracleFolder, key: RegExp) =>
     (file) => file.endsWith(".safetensors") && folder.keys(file).some((candidate) => key.test(candidate)),
   );
 export const caseFiles = (folder: OracleFolder) => filesWith(folder, /^dL_dwmasked\./);
+export const hessianFiles = (folder: OracleFolder) => filesWith(folder, /^hessian$/);
 export const unitFiles = (folder: OracleFolder) => filesWith(folder, /^losses\.K\d+\.logits$/);
 
 const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
@@ -104,7 +109,7 @@ export function oracleRoot(named: string | undefined = process.env.S2AP_ORACLES,
 export function findOracles(root = oracleRoot()): Record<OracleKind, OracleFolder[]> {
   const folders = foldersIn(root).map((path) => new OracleFolder(path, root));
   const of = (kind: OracleKind) => folders.filter(kinds[kind].is);
-  const found = { model: of("model"), s2ap: of("s2ap"), units: of("units") };
+  const found = { model: of("model"), s2ap: of("s2ap"), units: of("units"), hessian: of("hessian") };
   if (Object.values(found).some((list) => list.length > 0)) return found;
   const wanted = Object.entries(kinds).map(([kind, { holds }]) => `${kind}: a folder with ${holds}`);
   throw new Error(`oracles: expected reference numbers in '${root}', found none. Looked for ${wanted.join("; ")}`);
