@@ -5,6 +5,7 @@ import {
   distillOptions,
   type EmaOptions,
   emaOptions,
+  type KeepScores,
   type OverfittingAlarm,
 } from "../train/index.js";
 import type { AnyEntry, Registry } from "../util/index.js";
@@ -68,6 +69,7 @@ export interface SearchRecipe extends StageRecipe {
   readonly gradient: Named;
   readonly freezeBatchNorm: boolean;
   readonly recalibrate: number;
+  readonly keepScores?: KeepScores;
 }
 
 /** One measurement of the finished network: `clean`, or an attack. */
@@ -204,6 +206,13 @@ const weights = z
   .default("inherit")
   .describe("begin with the weights that were searched in (default), or, for methods that draw them, with new ones");
 
+const keepScores = z
+  .union([z.literal("none"), z.array(z.int().gte(0)), z.strictObject({ every: z.int().gte(1) })])
+  .optional()
+  .describe(
+    "epochs whose scores stay in the run folder, for `s2ap sharpness`: `none`, or besides start and end a list such as [5, 10], or {every: 5}; default start and end",
+  );
+
 const ema = emaOptions.optional().describe("measure and pass on a moving average of the weights; default none");
 
 const distill = distillOptions
@@ -226,6 +235,7 @@ function recipeSchema(offered: Choices) {
       .gte(0)
       .default(0)
       .describe("batches that re-estimate running statistics at the final mask; default 0"),
+    keepScores,
   };
   const stage = { choose, loss, optimizer, overfittingAlarm };
   const weightStage = { ...stage, weightGradient: weightGradient.optional(), ema };

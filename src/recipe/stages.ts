@@ -180,6 +180,7 @@ export async function runStages(context: StagesContext): Promise<StagesOutcome> 
       gradient: buildGradient(second.gradient),
       freezeBatchNorm: second.freezeBatchNorm,
       recalibrate: second.recalibrate,
+      keepScores: second.keepScores,
     });
     ({ model, masks } = searched);
     searchHistory = searched.history;

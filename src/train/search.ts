@@ -18,6 +18,7 @@ import { rng, UsageError } from "../util/index.js";
 import { metered } from "./cost.js";
 import { denseGradients } from "./dense-gradients.js";
 import { assertFinite } from "./finite.js";
+import { type KeepScores, keepScores, keeps } from "./kept-scores.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
 import { assertFits } from "./memory.js";
 import { searchObjective } from "./objective.js";
@@ -33,6 +34,8 @@ export interface SearchOptions extends StageOptions {
   readonly freezeBatchNorm?: boolean | undefined;
   /** Batches that re-estimate the running statistics at the final mask before it is measured; default 0. */
   readonly recalibrate?: number | undefined;
+  /** With a run: epochs whose scores are left in its folder; default the start and the end. */
+  readonly keepScores?: KeepScores | undefined;
 }
 
 export interface Searched {
@@ -146,6 +149,17 @@ function epochDone(
   };
 }
 
+/** Leaves the state after so many epochs in the run folder, where it is to be kept. */
+function leaveScores(model: Model, searcher: Searcher, options: SearchOptions, done: number): void {
+  const { run, keepScores: choice, epochs } = options;
+  if (run === undefined || !keeps(choice, done, epochs)) return;
+  const frozen = new Set(model.prunable);
+  const { scores, trained, numbers, params, buffers } = searcher;
+  const learned = new Map([...params].filter(([name]) => !frozen.has(name)));
+  const groups = { scores, trained, numbers, params: learned, buffers };
+  keepScores(run, done, new Map(Object.entries(groups)));
+}
+
 function searcherOf(model: Model, state: MethodState, options: SearchOptions): Searcher {
   const { layout } = state;
   const scores = cloneParams(state.scores);
@@ -183,7 +197,11 @@ function searcherOf(model: Model, state: MethodState, options: SearchOptions): S
       const masks = options.method.masks(stateOf(searcher));
       return bindNetwork(model, { params: applyMasks(params, masks), buffers }).victim;
     },
-    epochDone: (means, epoch) => epochDone(model, searcher, options, means, { epoch, epochs: options.epochs }),
+    epochDone: (means, epoch) => {
+      const event = epochDone(model, searcher, options, means, { epoch, epochs: options.epochs });
+      leaveScores(model, searcher, options, epoch + 1);
+      return event;
+    },
     candidate: () => options.method.candidate?.(stateOf(searcher)) ?? true,
     candidatesFrom: options.gradient?.warmup(options.epochs) ?? 0,
   };
@@ -248,6 +266,7 @@ export async function search(model: Model, options: SearchOptions): Promise<Sear
   const state = method.init(start, rng(seed, "search"), denseGradients(start, options, rng(seed, "gradients")));
   const searcher = searcherOf(start, state, options);
   disposeParams(state.scores, state.trained ?? new Map(), ...drawn);
+  leaveScores(start, searcher, options, 0);
   const history = await runLoop(searcher, options);
   warnOfBudget(searcher, options);
   const masks = masksOf(method, chosenState(searcher));
