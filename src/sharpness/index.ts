@@ -1,5 +1,5 @@
 export { awp } from "./awp.js";
-export { adaptiveShift, globalShift, type Norm, shifted, steepestShift } from "./ball.js";
+export { adaptiveShift, ascend, globalShift, type Norm, randomDirection, shifted, steepestShift } from "./ball.js";
 export type {
   Evaluation,
   Objective,
