@@ -50,16 +50,19 @@ function summed(terms: readonly LossTerm[], of: (term: LossTerm) => Map<string, 
   });
 }
 
-/** dL/dθ, term by term, so that one term's graph is in memory at a time. */
-export function gradientOf(terms: readonly LossTerm[], theta: Params, poll?: () => void): Map<string, Tensor> {
-  return summed(terms, (term) =>
+/** L and dL/dθ, term by term, so that one term's graph is in memory at a time. */
+export function gradientOf(terms: readonly LossTerm[], theta: Params, poll?: () => void) {
+  let loss = 0;
+  const gradient = summed(terms, (term) =>
     scope(() => {
       poll?.();
       const leaves = leavesOf(theta);
-      const loss = enableGrad(() => term(leaves));
-      return named(theta, grad(loss, valuesOf(leaves)));
+      const value = enableGrad(() => term(leaves));
+      loss += value.item();
+      return named(theta, grad(value, valuesOf(leaves)));
     }),
   );
+  return { loss, gradient };
 }
 
 /** L, without a graph. */
@@ -132,7 +135,7 @@ function byDifferences(terms: readonly LossTerm[], theta: Params, options: Hessi
           terms,
           mapParams(theta, (tensor, name) => ops.add(tensor, param(v, name), { alpha: { float: by } })),
           poll,
-        );
+        ).gradient;
       const [above, below] = [at(step), at(-step)];
       return mapParams(above, (tensor, name) => ops.div(ops.sub(tensor, param(below, name)), { float: 2 * step }));
     });

@@ -45,6 +45,8 @@ export interface ScoreHessian extends Disposable {
 
 export interface ScoreLoss {
   readonly scores: Params;
+  /** Parts that the images are taken in. */
+  readonly parts: number;
   /** At the scores. */
   readonly held: Masks;
   masks(scores: Params): Masks;
@@ -119,6 +121,7 @@ export function scoreLoss(point: ScorePoint, images: FixedImages, options: Score
     });
   return {
     scores: state.scores,
+    parts: terms.length,
     held,
     masks: masksAt,
     lossWith,
@@ -127,7 +130,8 @@ export function scoreLoss(point: ScorePoint, images: FixedImages, options: Score
       scope(() => {
         const theta = thetaOf(masksAt(scores));
         const { pull } = tangent({ ...point, state: { ...state, scores } }, weights);
-        return { loss: lossOf(terms, theta), gradient: pull(gradientOf(terms, theta, poll)) };
+        const { loss, gradient } = gradientOf(terms, theta, poll);
+        return { loss, gradient: pull(gradient) };
       }),
     hessian: (how = {}) => {
       const { push, pull } = tangent(point, weights);
