@@ -41,6 +41,7 @@ const commands = [
   "inspect",
   "import",
   "export",
+  "sharpness",
   "report",
   "stability",
   "list",

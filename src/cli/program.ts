@@ -13,6 +13,7 @@ import { recipeCommand } from "./commands/recipe.js";
 import { reportCommand } from "./commands/report.js";
 import { runCommand } from "./commands/run.js";
 import { stabilityCommand } from "./commands/stability.js";
+import { sharpnessCommand } from "./commands/sharpness.js";
 
 const AFTER = `
 Examples:
@@ -40,6 +41,7 @@ export function buildProgram(cli: Cli) {
     .addCommand(importCommand(cli))
     .addCommand(inspectCommand(cli))
     .addCommand(exportCommand(cli))
+    .addCommand(sharpnessCommand(cli))
     .addCommand(reportCommand(cli))
     .addCommand(stabilityCommand(cli))
     .addCommand(listCommand(cli))

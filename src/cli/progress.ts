@@ -75,6 +75,12 @@ export function attackLine(told: RunUpdate & { readonly kind: "evaluation" }): s
   return `${attack}  ${bar(done / of)} ${count(done)}/${count(of)} images  ${percent(robust / Math.max(1, done))} right`;
 }
 
+/** The live line of other measurements. */
+export function measuringLine({ what, done, of, secondsLeft }: RunUpdate & { readonly kind: "measuring" }): string {
+  const left = secondsLeft === undefined ? "" : `  about ${duration(secondsLeft)} left`;
+  return `${what}  ${bar(done / of)} ${Math.floor((100 * done) / of)} %${left}`;
+}
+
 /** Time to go, from the pace since this stage was first seen: a resumed stage counts only what it did since. */
 export function pace(clock: () => number): (run: string, progress: StageProgress) => number | undefined {
   let key = "";
@@ -174,6 +180,7 @@ export function showProgress(terminal: Terminal, options: ProgressOptions = {}):
     else if (told.kind === "warning") say(terminal.paint("yellow", `warning: ${told.text}`));
     else if (told.kind === "event") event(told.run, prefix, told.event);
     else if (told.kind === "evaluation") line.draw(prefix + attackLine(told));
+    else if (told.kind === "measuring") line.draw(prefix + measuringLine(told));
     else {
       teller.step(told.run, prefix, told.progress);
       line.draw(prefix + stepLine(told.progress, left(told.run, told.progress)));

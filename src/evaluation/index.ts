@@ -62,6 +62,7 @@ export {
   type SecurityCurve,
   securityCurve,
 } from "./security-curve.js";
+export * from "./sharpness/index.js";
 export { evaluationMode, faithfulSpecs } from "./speed.js";
 export * from "./stability/index.js";
 export { timeLeft } from "./time-left.js";

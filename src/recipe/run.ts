@@ -36,6 +36,16 @@ export type RunUpdate =
   | { readonly kind: "progress"; readonly run: string; readonly progress: StageProgress }
   | { readonly kind: "event"; readonly run: string; readonly event: RunEvent }
   | {
+      readonly kind: "measuring";
+      readonly run: string;
+      /** What is being measured, in words. */
+      readonly what: string;
+      /** Units of work. */
+      readonly done: number;
+      readonly of: number;
+      readonly secondsLeft: number | undefined;
+    }
+  | {
       readonly kind: "evaluation";
       readonly run: string;
       readonly attack: string;

@@ -29,7 +29,7 @@ const PROGRESS_MS = 100;
 export function thinned(send: (update: RunUpdate) => void): (update: RunUpdate) => void {
   let last = Number.NEGATIVE_INFINITY;
   return (update) => {
-    if (update.kind === "progress" || update.kind === "evaluation") {
+    if (update.kind === "progress" || update.kind === "evaluation" || update.kind === "measuring") {
       if (performance.now() - last < PROGRESS_MS) return;
       last = performance.now();
     }
