@@ -19,7 +19,7 @@ export interface LanczosOptions {
 export interface Eigenpairs {
   /** The largest ones, largest first. */
   readonly values: readonly number[];
-  /** For each, how far at most the nearest eigenvalue of the operator is (up to rounding). */
+  /** For each, how far at most the nearest eigenvalue of the operator is, rounding of the products included. */
   readonly bounds: readonly number[];
   /** The smallest one that was seen, and its bound: negative where the loss also curves downwards. */
   readonly smallest: { readonly value: number; readonly bound: number };
@@ -54,8 +54,10 @@ function eigen({ alpha, beta }: Tridiagonal): { readonly values: Tensor; readonl
   return { values, vectors };
 }
 
-/** Below this share of the largest number met, the next vector would be rounding alone. */
+/** Below this share of the largest image, the next vector would be rounding alone. */
 const NOTHING = { float32: 1e-6, float64: 1e-14 } as const;
+/** Rounding of a product, as a share of the largest image: no bound is below it. */
+const ROUNDING = { float32: 2 ** -23, float64: 2 ** -52 } as const;
 
 /** Eigenpairs of the operator `apply` on vectors [n]; its result's tensors belong to the scope of the call. */
 export function lanczos(apply: (v: Tensor) => Tensor, n: number, options: LanczosOptions): Eigenpairs {
@@ -84,17 +86,17 @@ export function lanczos(apply: (v: Tensor) => Tensor, n: number, options: Lanczo
       });
       if ((t.beta[j] as number) <= NOTHING[dtype] * scale) break;
     }
-    return answer(t, ops.narrow(basis, 0, 0, t.alpha.length), count);
+    return answer(t, ops.narrow(basis, 0, 0, t.alpha.length), count, ROUNDING[dtype] * scale);
   });
 }
 
-function answer(t: Tridiagonal, basis: Tensor, wanted: number): Eigenpairs {
+function answer(t: Tridiagonal, basis: Tensor, wanted: number, rounding: number): Eigenpairs {
   const m = t.alpha.length;
   const count = Math.min(wanted, m);
   const { values, vectors } = eigen(t);
   const ascending = values.toNumbers();
   const last = ops.select(vectors, 0, m - 1).toNumbers();
-  const bound = (i: number) => Math.abs((t.beta[m - 1] as number) * (last[i] as number));
+  const bound = (i: number) => Math.abs((t.beta[m - 1] as number) * (last[i] as number)) + rounding;
   const top = Array.from({ length: count }, (_, i) => m - 1 - i);
   const coefficients = ops.stack(top.map((i) => ops.select(vectors, 1, i)));
   return {

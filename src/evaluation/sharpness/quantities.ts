@@ -17,7 +17,7 @@ type Layers<T> = Readonly<Record<string, T>>;
 export interface Eigenvalues {
   /** The largest, largest first. */
   readonly values: readonly number[];
-  /** Of each: an eigenvalue is at most so far away, but for rounding. */
+  /** Of each: an eigenvalue is at most so far away. */
   readonly bounds: readonly number[];
   readonly smallest: { readonly value: number; readonly bound: number };
   /** Products made. */
