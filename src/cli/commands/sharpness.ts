@@ -33,7 +33,7 @@ function options() {
     .option("--epochs <list>", "of those the run has kept, by epochs done: start,end (default), all, or 0,5,20")
     .option("--images <n>", "images, from the front of the split; default 128", positive)
     .addOption(
-      new Option("--split <name>", "default selection")
+      new Option("--split <name>", "which images")
         .choices(["selection", "train", "test"] as const)
         .default("selection" as const),
     )
