@@ -20,7 +20,7 @@ export const sharpnessOptions = z.strictObject({
     .number()
     .gt(0)
     .optional()
-    .describe("norm of the weights' displacement in finite differences; default 1e-5 in float64, 1e-3 in float32"),
+    .describe("norm of the weights' displacement in finite differences; default 1e-8 in float64, 1e-3 in float32"),
   eigenvalues: count(3, "largest eigenvalues"),
   lanczosSteps: count(20, "products of the Lanczos method"),
   layerSteps: count(10, "the same for each layer"),
