@@ -42,6 +42,7 @@ const commands = [
   "import",
   "export",
   "sharpness",
+  "landscape",
   "report",
   "stability",
   "list",

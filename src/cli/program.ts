@@ -8,6 +8,7 @@ import { exportCommand } from "./commands/export.js";
 import { gridCommand } from "./commands/grid.js";
 import { importCommand } from "./commands/import.js";
 import { inspectCommand } from "./commands/inspect.js";
+import { landscapeCommand } from "./commands/landscape.js";
 import { listCommand } from "./commands/list.js";
 import { recipeCommand } from "./commands/recipe.js";
 import { reportCommand } from "./commands/report.js";
@@ -42,6 +43,7 @@ export function buildProgram(cli: Cli) {
     .addCommand(inspectCommand(cli))
     .addCommand(exportCommand(cli))
     .addCommand(sharpnessCommand(cli))
+    .addCommand(landscapeCommand(cli))
     .addCommand(reportCommand(cli))
     .addCommand(stabilityCommand(cli))
     .addCommand(listCommand(cli))

@@ -18,6 +18,7 @@ const JOBS: Readonly<
   inspect: () => import("./jobs/inspect.js"),
   export: () => import("./jobs/export.js"),
   stability: () => import("./jobs/stability.js"),
+  landscape: () => import("./jobs/landscape.js"),
   sharpness: () => import("./jobs/sharpness.js"),
   doctor: () => import("./jobs/doctor.js"),
 };

@@ -59,7 +59,7 @@ export function chosenEpochs(text: string, kept: readonly number[]): number[] {
 }
 
 /** What makes the adversarial examples: an attack by name, or the search's own. */
-function crafter({ recipe, loss }: SearchStates, text: string | undefined): Crafter {
+export function searchCrafter({ recipe, loss }: SearchStates, text: string | undefined): Crafter {
   const threat = buildThreat(recipe);
   if (text !== undefined) {
     const { choices } = recipeSchemas(registries);
@@ -89,7 +89,7 @@ function measureAll(
   const tell = thinned(report);
   const left = timeLeft();
   return measureSharpness(search.states(chosenEpochs(epochs, search.kept), options.dtype), {
-    ...{ split, splitName, robust: search.loss, crafter: crafter(search, attack), options, only },
+    ...{ split, splitName, robust: search.loss, crafter: searchCrafter(search, attack), options, only },
     ...(found && { found: { path: out, record: found } }),
     onRecord: (record) => writeSharpness(out, record),
     onProgress: ({ epoch, quantity, done, of }) =>

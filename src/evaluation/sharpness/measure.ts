@@ -60,7 +60,8 @@ function settingsOf({ split, splitName, robust, crafter, options }: MeasureSharp
   };
 }
 
-function stateHash({ params, buffers, state }: ScorePoint): string {
+/** SHA-256 over scores, weights and statistics. */
+export function stateHash({ params, buffers, state }: ScorePoint): string {
   const named = [...state.scores].map(([name, tensor]) => [`scores/${name}`, tensor] as const);
   const trained = [...(state.trained ?? [])].map(([name, tensor]) => [`trained/${name}`, tensor] as const);
   return weightsHash({ params: new Map([...params, ...named, ...trained]), buffers });
