@@ -1,10 +1,10 @@
-// `s2ap sharpness` on a run of its own: what it leaves, going on after a stop, and what it refuses.
+// `s2ap sharpness` and `s2ap landscape` on a run of their own: what they leave, going on after a stop, and what they refuse.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { SharpnessRecord } from "../../src/evaluation/index.js";
+import type { LandscapeRecord, SharpnessRecord } from "../../src/evaluation/index.js";
 
 const bin = resolve("bin/s2ap.js");
 const env = { ...process.env, OMP_NUM_THREADS: "1", NO_COLOR: "1" };
@@ -75,6 +75,24 @@ test("an attack of one's own, in float64, into a file of one's own; stopped by t
   const { settings, epochs } = recordOf("own.json");
   expect(settings).toMatchObject({ attack: "pgd-3", dtype: "float64", eps: "8/255" });
   expect(epochs.length).toBe(2);
+}, 120_000);
+
+test("a landscape is stopped by time and gone on with, and at the origin has the record's loss", () => {
+  const argv = ["landscape", "run", "--images", "8", "--points", "3", "--x-range", "-0.2,0.2", "--dtype", "float64"];
+  const stopped = s2ap(...argv, "--max-time", "0.001s");
+  expect(stopped.status).toBe(0);
+  expect(stopped.stderr).toContain("run the same command again to go on");
+  const { status, stdout } = s2ap(...argv);
+  expect(status).toBe(0);
+  expect(stdout.trimEnd().split("\n").at(-1)).toBe(join("run", "landscape.json"));
+  const { losses, settings } = JSON.parse(
+    readFileSync(join(folder, "run", "landscape.json"), "utf8"),
+  ) as LandscapeRecord;
+  expect(settings.axes).toEqual([{ direction: "s2ap", coordinates: [-0.2, 0, 0.2] }]);
+  // The same batch, mode and arithmetic, measured by the other command.
+  const record = join(folder, "origin.json");
+  s2ap("sharpness", "run", ...fast, "--dtype", "float64", "--only", "ties", "--epochs", "end", "--out", record);
+  expect(losses[0]?.[1]).toBe((JSON.parse(readFileSync(record, "utf8")) as SharpnessRecord).epochs[0]?.objectiveLoss);
 }, 120_000);
 
 describe("refusals say what to do", () => {

@@ -30,7 +30,7 @@ function options() {
     .addOption(new Option("--y <direction>", "second axis; default none").choices(DIRECTIONS))
     .option("--x-range <low,high>", "default -0.1,0.1, relative to the scores; to start and other -0.25,1.25", range)
     .option("--y-range <low,high>", "the same of the second axis", range)
-    .option("--points <n>", "along each axis, 0 besides; default 41, in the plane 21", positive)
+    .option("--points <n>", "along each axis, beside 0 and what is at 1; default 41, in the plane 21", positive)
     .option("--other <run>", "another search of the same weights, whose end is at 1 of the direction other")
     .option("--epoch <epoch>", "start, end, or epochs done, of those the run has kept", "end")
     .option("--images <n>", "images, from the front of the split", positive, 128)

@@ -62,14 +62,18 @@ export interface LandscapeJobResult {
 }
 
 /** Towards other scores, those at 1 are of interest; other directions are as long as the scores. */
+const leadsSomewhere = (direction: Direction) => direction === "start" || direction === "other";
 const usualRange = (direction: Direction): Range =>
-  direction === "start" || direction === "other" ? { low: -0.25, high: 1.25 } : { low: -0.1, high: 0.1 };
+  leadsSomewhere(direction) ? { low: -0.25, high: 1.25 } : { low: -0.1, high: 0.1 };
 const POINTS = { one: 41, two: 21 } as const;
 
 function axesOf({ x, y, points, xRange, yRange }: LandscapeJobOptions): LandscapeSettings["axes"] {
   const many = points ?? (y === undefined ? POINTS.one : POINTS.two);
   const axis = (direction: Direction, range = usualRange(direction)) => {
-    return { direction, coordinates: coordinates(range.low, range.high, many) };
+    return {
+      direction,
+      coordinates: coordinates(range.low, range.high, many, leadsSomewhere(direction) ? [0, 1] : [0]),
+    };
   };
   return [axis(x, xRange), ...(y === undefined ? [] : [axis(y, yRange)])];
 }
@@ -101,7 +105,8 @@ interface Opened {
 function draw({ search, splits, crafter, options, out }: Opened, { shouldStop, report }: JobContext): LandscapeRecord {
   const { epoch: asked, split: splitName, images, dtype, seed, batchSize, loss, lanczosSteps } = options;
   const split = splits[splitName];
-  const [epoch] = chosenEpochs(asked, search.kept) as [number];
+  const [epoch = 0, ...more] = chosenEpochs(asked, search.kept);
+  if (more.length > 0) throw new UsageError(expected("--epoch", "one epoch", asked));
   const states = search.states([epoch], dtype);
   const poll = () => {
     if (shouldStop()) throw new S2apError("landscape: stopped as asked", { code: "stopped" });

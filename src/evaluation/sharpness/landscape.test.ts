@@ -38,9 +38,10 @@ const work = (axes: readonly Direction[], more: Partial<LandscapeWork> = {}): La
   return { run: "tiny", at, settings: settings(axes), start, other, ...more };
 };
 
-test("coordinates are even, with 0 among them", () => {
+test("coordinates are even, with what is marked among them", () => {
   expect(coordinates(-1, 1, 5)).toEqual([-1, -0.5, 0, 0.5, 1]);
   expect(coordinates(-0.25, 1.25, 3)).toEqual([-0.25, 0, 0.5, 1.25]);
+  expect(coordinates(-0.25, 1.25, 3, [0, 1])).toEqual([-0.25, 0, 0.5, 1, 1.25]);
 });
 
 /** The loss of a network with these masks, computed with nothing of what is tested. */

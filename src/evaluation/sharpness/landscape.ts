@@ -49,11 +49,12 @@ export interface LandscapeRecord {
   readonly seconds: number;
 }
 
-/** Even steps from low to high, and 0 among them. */
-export function coordinates(low: number, high: number, points: number): number[] {
+/** Even steps from low to high, and exactly the `marks` among them. */
+export function coordinates(low: number, high: number, points: number, marks: readonly number[] = [0]): number[] {
   const even = Array.from({ length: points }, (_, i) => low + ((high - low) * i) / Math.max(points - 1, 1));
   const near = Math.abs(high - low) * 1e-9;
-  return [...even.filter((value) => Math.abs(value) > near), 0].sort((a, b) => a - b);
+  const others = even.filter((value) => marks.every((mark) => Math.abs(value - mark) > near));
+  return [...others, ...marks].sort((a, b) => a - b);
 }
 
 export function readLandscape(path: string): LandscapeRecord | undefined {
