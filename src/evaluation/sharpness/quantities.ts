@@ -65,7 +65,8 @@ function compare({ at, options }: Measuring, v: Params): Eigenvalues["check"] {
   return {
     doubleBackward: inner(v, exact),
     finiteDifferences: inner(v, moved),
-    relativeDifference: norm(apart) / norm(exact),
+    // Without any curvature there is nothing to be a share of: all or nothing, as JSON has no infinity.
+    relativeDifference: norm(exact) > 0 ? norm(apart) / norm(exact) : Math.sign(norm(apart)),
   };
 }
 

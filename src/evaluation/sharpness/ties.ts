@@ -53,8 +53,8 @@ export function ties(scores: Params, masks: Masks): Ties {
   const layers = Object.fromEntries(found.flatMap(([name, each]) => (each ? [[name, each] as const] : [])));
   const all = Object.values(layers);
   const sum = (of: (layer: LayerTies) => number) => all.reduce((a, layer) => a + of(layer), 0);
-  const share = (i: number) =>
-    sum((layer) => (layer.within[i] as number) * layer.scores) / sum((layer) => layer.scores);
+  const scored = sum((layer) => layer.scores);
+  const share = (i: number) => sum((layer) => (layer.within[i] as number) * layer.scores) / Math.max(scored, 1);
   return { deltas: DELTAS, within: DELTAS.map((_, i) => share(i)), layers };
 }
 
