@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { differences } from "../run/index.js";
 import { parseOptions, UsageError, unknownName } from "../util/index.js";
-import { type Axes, expandGrid, type Over } from "./grid.js";
-import { loadRecipe, type RecipePart, recipeProfiles } from "./load.js";
+import { type Axes, expandGrid, type GridPoint, type Over } from "./grid.js";
+import { type RecipePart, recipeProfiles, recipeTree, resolveOver } from "./load.js";
 import type { Recipe, Registries } from "./schema.js";
 import { child, merge, plain, withEntry } from "./tree.js";
 import { readYaml } from "./yaml.js";
@@ -80,6 +80,24 @@ function checkShared(dense: Recipe, { name, recipe }: Cell): void {
   throw new UsageError(`grid: expected ${apart.join(", ")} to be the same in all cells, got another in ${name}`);
 }
 
+/** What a grid is made of, wherever it was written. */
+export interface GridParts {
+  readonly name: string;
+  readonly title: string;
+  readonly repeat: string;
+  readonly points: readonly GridPoint[];
+  /** The recipe of a cell of that name with these parts laid over it. */
+  make(name: string, overs: readonly Over[]): Recipe;
+}
+
+/** Every recipe of a grid. Throws UsageError where cells cannot share a dense network, and what `make` throws. */
+export function makeGrid({ name, title, repeat, points, make }: GridParts): Grid {
+  const dense = make("dense", [{ stages: { search: null, finetune: null } }]);
+  const cells = points.map((point) => ({ name: point.name, at: point.at, recipe: make(point.name, point.overs) }));
+  for (const cell of cells) checkShared(dense, cell);
+  return { name, title, repeat, dense, cells };
+}
+
 /** Reads a grid file and every recipe in it. Throws UsageError, and RecipeError where a cell is no good recipe. */
 export function loadGrid(path: string, { registries, profile }: LoadGridOptions): Grid {
   const { file, known } = readGrid(path, profile);
@@ -88,17 +106,13 @@ export function loadGrid(path: string, { registries, profile }: LoadGridOptions)
   if (profile !== undefined && !known.includes(profile) && !ofBase.includes(profile)) {
     throw unknownName("grid", "profile", profile, [...new Set([...known, ...ofBase])]);
   }
+  const tree = recipeTree(base, { profile: ofBase.includes(profile ?? "") ? profile : undefined });
   const make = (name: string, overs: readonly Over[]): Recipe => {
     const where = (value: Over): RecipePart => ({ from: `${path} (${name})`, value });
     const over = [{ variants: null }, file.over, ...overs].map(where);
     // A part that has a name of its own would replace the recipe, not change it.
-    const set = [`name=${JSON.stringify(name)}`];
-    return loadRecipe(base, { registries, profile: ofBase.includes(profile ?? "") ? profile : undefined, over, set });
+    return resolveOver(tree, { registries, over, set: [`name=${JSON.stringify(name)}`] });
   };
-  const dense = make("dense", [{ stages: { search: null, finetune: null } }]);
-  const cells = expandGrid(file.axes as Axes, { exclude: file.exclude }).map(({ name, at, overs }) => {
-    return { name, at, recipe: make(name, overs) };
-  });
-  for (const cell of cells) checkShared(dense, cell);
-  return { name: file.name, title: file.title ?? file.name, repeat: file.repeat, dense, cells };
+  const points = expandGrid(file.axes as Axes, { exclude: file.exclude });
+  return makeGrid({ name: file.name, title: file.title ?? file.name, repeat: file.repeat, points, make });
 }

@@ -37,11 +37,23 @@ export function recipeProfiles(path: string): string[] {
 
 /** As `loadRecipe`, from a text; `file` is what errors call it. */
 export function parseRecipe(text: string, file: string, options: LoadOptions): ResolvedRecipe {
-  let tree = withName(readYaml(text, file), file);
-  tree = withProfile(tree, options.profile);
-  for (const { from, value } of options.over ?? []) tree = merge(tree, readYaml(JSON.stringify(value), from));
-  for (const setting of options.set ?? []) tree = applySetting(tree, setting);
-  return resolveTree(tree, recipeSchemas(options.registries), options.registries);
+  const { over = [], set = [] } = options;
+  return resolveOver(withProfile(withName(readYaml(text, file), file), options.profile), { ...options, over, set });
+}
+
+/** A recipe file as it is written, its profile and then its settings applied: what parts can be laid over. */
+export function recipeTree(path: string, { profile, set = [] }: Omit<LoadOptions, "registries" | "over">): Node {
+  const tree = withProfile(withName(readYaml(readRecipeText(path), path), path), profile);
+  return set.reduce(applySetting, tree);
+}
+
+/** The recipe that a tree means, with parts laid over it and then settings applied. */
+export function resolveOver(
+  tree: Node,
+  { registries, over = [], set = [] }: Omit<LoadOptions, "profile">,
+): ResolvedRecipe {
+  const laid = over.reduce((node, { from, value }) => merge(node, readYaml(JSON.stringify(value), from)), tree);
+  return resolveTree(set.reduce(applySetting, laid), recipeSchemas(registries), registries);
 }
 
 function readRecipeText(path: string): string {
