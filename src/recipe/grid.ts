@@ -31,7 +31,7 @@ interface Labelled {
 }
 
 /** `a.b.c` and a value as `{ a: { b: { c: value } } }`. */
-function atPath(path: string, value: unknown): Over {
+export function atPath(path: string, value: unknown): Over {
   const nested = path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
   return nested as Over;
 }

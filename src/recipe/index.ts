@@ -1,3 +1,4 @@
+export { type CompareGrid, type CompareOptions, compareGrid, type Skipped } from "./compare.js";
 export { dataOptions } from "./data-options.js";
 export * from "./foreign/index.js";
 export { type Axes, type Axis, type ExpandOptions, expandGrid, type GridPoint, type Over } from "./grid.js";
