@@ -26,6 +26,7 @@ export { newcombe, type Paired, wilson } from "./interval.js";
 export { listNames, nearest, unknownName } from "./nearest.js";
 export { erfc, normalCdf, normalQuantile } from "./normal.js";
 export { type Checked, checkOptions, expectation, type Problem, parseOptions, pathText } from "./options.js";
+export { peakMemory, resetPeakMemory } from "./peak-memory.js";
 export { type Ratio, ratio } from "./ratio.js";
 export { type AnyEntry, type Entry, entry, type Registry, registry } from "./registry.js";
 export { draws, type Rng, rng } from "./rng.js";
