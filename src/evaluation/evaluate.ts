@@ -2,7 +2,7 @@ import { type Attack, accuracy, type Victim } from "../attacks/index.js";
 import type { Split } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
 import { countPasses } from "../nn/index.js";
-import { rng, wilson } from "../util/index.js";
+import { peakMemory, resetPeakMemory, rng, wilson } from "../util/index.js";
 
 export interface EvaluateOptions {
   /** Test images from the front of the split; default all. */
@@ -31,6 +31,8 @@ export interface Measured {
   readonly interval: readonly [low: number, high: number];
   readonly passes: { readonly forward: number; readonly backward: number };
   readonly seconds: number;
+  /** Most bytes resident meanwhile, where it was measured. */
+  readonly peakMemory?: number;
 }
 
 /** Clean accuracy, and robust accuracy under `attack` where one is given: float32, running batch-norm statistics. */
@@ -42,6 +44,7 @@ export function evaluate(
 ): Measured {
   const passes = countPasses();
   const { victim }: { victim: Victim } = bindNetwork(model, model, { passes });
+  resetPeakMemory();
   const started = performance.now();
   const { examples, batchSize, shouldStop, onProgress } = options;
   const found = accuracy(victim, split, attack, {
@@ -62,5 +65,6 @@ export function evaluate(
     interval: wilson(found.robust, found.examples),
     passes,
     seconds: (performance.now() - started) / 1000,
+    peakMemory: peakMemory(),
   };
 }

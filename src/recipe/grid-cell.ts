@@ -4,15 +4,15 @@ import { join } from "node:path";
 import { accuracy } from "../attacks/index.js";
 import type { Split } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
-import { disposeParams } from "../nn/index.js";
-import type { AccuracyData, CellNumbers } from "../report/index.js";
+import { countPasses, disposeParams } from "../nn/index.js";
+import type { AccuracyData, CellNumbers, CostLine } from "../report/index.js";
 import { canonicalJson, type EpochDone, readEvents } from "../run/index.js";
 import { scope } from "../torch/index.js";
 import { StoppedError } from "../train/index.js";
-import { rng, sha256, writeFileAtomic } from "../util/index.js";
+import { peakMemory, resetPeakMemory, rng, sha256, writeFileAtomic } from "../util/index.js";
 import { buildEvaluation, buildThreat } from "./build.js";
 import { loadModel } from "./model-file.js";
-import type { Row } from "./row.js";
+import { type Row, stageCosts } from "./row.js";
 import type { Recipe } from "./schema.js";
 
 export interface AttackedOptions {
@@ -23,30 +23,42 @@ export interface AttackedOptions {
   readonly onProgress?: ((progress: { done: number; of: number; robust: number }, attack: string) => void) | undefined;
 }
 
+export interface Attacked {
+  readonly accuracy: AccuracyData;
+  readonly cost: CostLine;
+}
+
 /** A network under the recipe's last attack, image by image. */
-export function attackedNetwork(model: Model, recipe: Recipe, options: AttackedOptions): AccuracyData {
+function attackedNetwork(model: Model, recipe: Recipe, options: AttackedOptions): Attacked {
   const { split, seed, shouldStop, onProgress } = options;
   const item = recipe.evaluation.findLast(({ name }) => name !== "clean") ?? { name: "clean" };
   const attack = buildEvaluation(item, buildThreat(recipe));
-  const { victim } = bindNetwork(model, model);
+  const passes = countPasses();
+  const { victim } = bindNetwork(model, model, { passes });
   const poll = () => {
     if (shouldStop?.()) throw new StoppedError("evaluation");
   };
   const name = attack?.name ?? "clean";
+  resetPeakMemory();
+  const started = performance.now();
   const { predictions, examples } = accuracy(victim, split, attack, {
     rng: rng(seed, "evaluation"),
     poll,
     onProgress: (progress) => onProgress?.(progress, name),
     ...(item.examples !== undefined && { examples: item.examples }),
   });
+  const cost = { what: name, ...passes, seconds: (performance.now() - started) / 1000, peakMemory: peakMemory() };
   const labels = scope(() => split.ordered(0, examples).y.toNumbers());
   const hits = (found: Int32Array) => Array.from(found, (c, i) => (c === labels[i] ? "1" : "0")).join("");
   const eps = attack?.threat.epsText ?? "";
-  return { attack: name, eps, clean: hits(predictions.clean), robust: hits(predictions.adversarial) };
+  return {
+    accuracy: { attack: name, eps, clean: hits(predictions.clean), robust: hits(predictions.adversarial) },
+    cost,
+  };
 }
 
 /** The same of a network's file, or of a finished stage's result. */
-export function attackedFile(path: string, recipe: Recipe, options: AttackedOptions): AccuracyData {
+export function attackedFile(path: string, recipe: Recipe, options: AttackedOptions): Attacked {
   const model = loadModel(path, recipe.model);
   try {
     return attackedNetwork(model, recipe, options);
@@ -57,18 +69,21 @@ export function attackedFile(path: string, recipe: Recipe, options: AttackedOpti
 
 /** What a finished run and the attacks on its network, before and after finetuning, say of its cell. */
 export function cellNumbers(folder: string, recipe: Recipe, row: Row, options: AttackedOptions): CellNumbers {
-  const attacked = (path: string) => attackedFile(path, recipe, options);
-  const epochs = readEvents(folder).filter((event): event is EpochDone => event.type === "epoch");
-  const search = epochs.filter(({ stage }) => stage === "search");
-  const passes = new Map(epochs.map(({ stage, passes: { forward, backward } }) => [stage, forward + backward]));
+  const attacked = (path: string) => attackedFile(join(folder, path), recipe, options);
+  const events = readEvents(folder);
+  const search = events.filter((event): event is EpochDone => event.type === "epoch" && event.stage === "search");
+  const stages = stageCosts(events);
+  const [before, after] = [attacked("checkpoints/search.safetensors"), attacked("model.safetensors")];
+  const attack = ({ cost }: Attacked, when: string): CostLine => ({ ...cost, what: `${cost.what}, ${when}` });
   return {
     sparsity: row.sparsity,
-    before: attacked(join(folder, "checkpoints", "search.safetensors")),
-    after: attacked(join(folder, "model.safetensors")),
-    passes: Object.fromEntries(passes),
+    before: before.accuracy,
+    after: after.accuracy,
+    passes: Object.fromEntries(stages.map(({ what, forward, backward }) => [what, forward + backward])),
     seconds: row.stageSeconds,
     maskDistances: search.flatMap(({ maskDistance }) => (maskDistance ? [maskDistance.perKept] : [])),
     swapFraction: search.at(-1)?.swapFraction ?? null,
+    cost: [...stages, attack(before, "before"), attack(after, "after")],
   };
 }
 

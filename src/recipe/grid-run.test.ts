@@ -44,7 +44,10 @@ beforeAll(() => {
 const states = ({ cells }: GridData) => Object.fromEntries(cells.map(({ name, status }) => [name, status]));
 const out = (name: string) => join(base, name);
 const withoutTimes = (data: GridData) =>
-  data.cells.map(({ result, ...cell }) => ({ ...cell, result: { ...result, seconds: 0 } }));
+  data.cells.map(({ result, ...cell }) => {
+    const cost = result?.cost?.map(({ what, forward, backward }) => ({ what, forward, backward }));
+    return { ...cell, result: { ...result, seconds: 0, cost } };
+  });
 
 let whole: GridData;
 beforeAll(async () => {
@@ -62,6 +65,22 @@ describe("a whole grid", () => {
       }
       expect(result?.maskDistances).toHaveLength(name.startsWith("magnitude") ? 0 : 1);
       expect(scratch).toBe(name.startsWith("rst"));
+    }
+  });
+
+  test("keeps what each stage and attack took", () => {
+    // Two steps of PGD-1 an epoch; two batches of 16 and 8 images, each seen clean, attacked twice and seen again.
+    const cell = whole.cells.find(({ name }) => name === "hydra-1")?.result;
+    expect(cell?.cost?.map(({ what, forward, backward }) => [what, forward, backward])).toEqual([
+      ["search", 4, 4],
+      ["finetune", 4, 4],
+      ["pgd-2, before", 8, 4],
+      ["pgd-2, after", 8, 4],
+    ]);
+    expect(whole.dense?.cost?.map(({ what }) => what)).toEqual(["pretrain", "pgd-2"]);
+    for (const { seconds, peakMemory } of cell?.cost ?? []) {
+      expect(seconds).toBeGreaterThan(0);
+      expect(peakMemory).toBeGreaterThan(30e6);
     }
   });
 

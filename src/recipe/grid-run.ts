@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { disposeParams } from "../nn/index.js";
 import { maskDistance } from "../pruning/index.js";
 import type { CellData, CellNumbers, DenseData, GridData } from "../report/index.js";
-import { findManifest, lockFolder } from "../run/index.js";
+import { findManifest, lockFolder, readEvents } from "../run/index.js";
 import { DataError, makeFolder, S2apError, sha256, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData } from "./build.js";
 import { type AttackedOptions, attackedFile, cellKey, cellNumbers, readKept, writeKept } from "./grid-cell.js";
 import { gridTimeLeft, type TimeLeft } from "./grid-left.js";
 import type { Cell, Grid } from "./grid-load.js";
 import { loadMasks } from "./model-file.js";
+import { stageCosts } from "./row.js";
 import { type RunUpdate, runRecipe } from "./run.js";
 import type { Recipe } from "./schema.js";
 
@@ -63,7 +64,8 @@ async function denseOf({ grid, options, attacked }: Session): Promise<DenseData>
   const key = cellKey(recipe, hash);
   const kept = readKept<DenseData>(join(folder, "cell.json"), key);
   if (kept !== undefined) return kept;
-  const found = { sha256: hash, accuracy: attackedFile(file, recipe, attacked) };
+  const { accuracy, cost } = attackedFile(file, recipe, attacked);
+  const found: DenseData = { sha256: hash, accuracy, cost: [...stageCosts(readEvents(folder)), cost] };
   writeKept(join(folder, "cell.json"), key, found);
   return found;
 }

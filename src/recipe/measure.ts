@@ -14,6 +14,7 @@ import {
 } from "../evaluation/index.js";
 import type { Model } from "../models/index.js";
 import { scope } from "../torch/index.js";
+import { peakMemory, resetPeakMemory } from "../util/index.js";
 import { buildEvaluation } from "./build.js";
 import type { EvaluationRecipe } from "./schema.js";
 
@@ -52,7 +53,7 @@ export interface MeasureOptions extends Omit<EvaluateOptions, "examples" | "onPr
 function asMeasured(attack: string, found: Robustness): MeasuredItem {
   const { norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds } = found;
   const numbers = { norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds };
-  return { attack, ...numbers, attacks: found.attacks };
+  return { attack, ...numbers, peakMemory: peakMemory(), attacks: found.attacks };
 }
 
 /** One measurement of a recipe's evaluation, under `threat` where it attacks. */
@@ -71,6 +72,7 @@ export function measure(
   const name = `aa-${item.version}`;
   const attacks = buildAttacks(preset(name).lists[threat().norm], threat());
   const left = timeLeft();
+  resetPeakMemory();
   const { record, onWarning } = options;
   const found = scope(() =>
     attackList(model, split, {

@@ -1,5 +1,6 @@
 import type { Measured } from "../evaluation/index.js";
-import type { RunEvent } from "../run/index.js";
+import type { CostLine } from "../report/index.js";
+import type { EpochDone, RunEvent } from "../run/index.js";
 import type { Recipe } from "./schema.js";
 import type { StagesOutcome } from "./stages.js";
 
@@ -38,23 +39,28 @@ interface RowSources {
   readonly events: readonly RunEvent[];
 }
 
-/** Passes and seconds of each stage, from the log: a resumed run's time is the sum of its parts. */
-function spent(events: readonly RunEvent[]): { passes: number; stageSeconds: Record<string, number> } {
-  const stageSeconds: Record<string, number> = {};
-  const passes: Record<string, number> = {};
-  for (const event of events) {
-    if (event.type !== "epoch") continue;
-    stageSeconds[event.stage] = (stageSeconds[event.stage] ?? 0) + event.seconds;
-    passes[event.stage] = event.passes.forward + event.passes.backward;
-  }
-  return { passes: Object.values(passes).reduce((a, b) => a + b, 0), stageSeconds };
+/** What each stage of a run took, from its log: a resumed run's time is the sum of its parts. */
+export function stageCosts(events: readonly RunEvent[]): CostLine[] {
+  const epochs = events.filter((event): event is EpochDone => event.type === "epoch");
+  return [...new Set(epochs.map(({ stage }) => stage))].map((stage) => {
+    const own = epochs.filter((epoch) => epoch.stage === stage);
+    const peaks = own.flatMap((epoch) => epoch.peakMemory ?? []);
+    return {
+      what: stage,
+      // Passes are cumulative.
+      ...(own.at(-1) as EpochDone).passes,
+      seconds: own.reduce((sum, epoch) => sum + epoch.seconds, 0),
+      peakMemory: peaks.length === 0 ? null : Math.max(...peaks),
+    };
+  });
 }
 
 /** The row of a finished run: its last attack's numbers, the clean ones where nothing attacked. */
 export function rowOf(name: string, recipe: Recipe, { outcome, measured, sparsity, events }: RowSources): Row {
   const attacked = measured.findLast((m) => m.attack !== "clean") ?? measured.at(-1);
   const last = outcome.searchHistory.at(-1);
-  const { passes, stageSeconds } = spent(events);
+  const costs = stageCosts(events);
+  const stageSeconds = Object.fromEntries(costs.map(({ what, seconds }) => [what, seconds]));
   return {
     name,
     sparsity,
@@ -70,7 +76,7 @@ export function rowOf(name: string, recipe: Recipe, { outcome, measured, sparsit
     maskDistance: last?.maskDistance?.perKept ?? null,
     swapFraction: last?.swapFraction ?? null,
     sharpnessGap: last?.sharpnessGap ?? null,
-    passes,
+    passes: costs.reduce((sum, { forward, backward }) => sum + forward + backward, 0),
     seconds: Object.values(stageSeconds).reduce((a, b) => a + b, 0),
     stageSeconds,
     run: ".",

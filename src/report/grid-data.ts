@@ -19,6 +19,20 @@ export interface DenseData {
   /** SHA-256 of the file; names the content, wherever it came from. */
   readonly sha256: string;
   readonly accuracy: AccuracyData;
+  /** Not in folders of earlier versions. */
+  readonly cost?: readonly CostLine[];
+}
+
+/** What one stage or attack took. */
+export interface CostLine {
+  /** `search`, `finetune`; `pgd-20, before` finetuning, `pgd-20, after`. */
+  readonly what: string;
+  /** Network passes; a batch counts once whatever its size. */
+  readonly forward: number;
+  readonly backward: number;
+  readonly seconds: number;
+  /** Most bytes of memory resident meanwhile; null where it was not measured. */
+  readonly peakMemory: number | null;
 }
 
 /** One network on test images; a character an image, in their order, `1` for right. */
@@ -55,4 +69,6 @@ export interface CellNumbers {
   readonly maskDistances: readonly number[];
   /** Share of the kept weights that the perturbation swaps out, in the last search epoch; null without a perturbation. */
   readonly swapFraction: number | null;
+  /** Stages and attacks, in the order they ran; not in folders of earlier versions. */
+  readonly cost?: readonly CostLine[];
 }

@@ -81,6 +81,8 @@ export interface EpochDone {
   /** Cumulative in the stage. */
   readonly passes: Passes;
   readonly seconds: number;
+  /** Most bytes resident since the epoch before ended, or the process took the stage up; not in logs of earlier versions. */
+  readonly peakMemory?: number;
   /** Where the alarm for catastrophic overfitting is on. */
   readonly probe?: Probe;
   /** Search only. */
@@ -133,6 +135,8 @@ export interface Evaluated {
   readonly interval: readonly [low: number, high: number];
   readonly seconds: number;
   readonly passes: Passes;
+  /** Most bytes resident during it; not in logs of earlier versions. */
+  readonly peakMemory?: number;
 }
 
 /** A line of `events.jsonl`. */
@@ -141,10 +145,10 @@ export type RunEvent = RunStarted | StageChanged | StepTaken | EpochDone | Warne
 /** An event before the log has stamped its time. */
 export type NewEvent = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, "at"> : never) : never;
 
-/** The fields that hold times: two runs of the same bits differ in these only. */
-export const TIME_FIELDS = ["at", "seconds", "imagesPerSecond"] as const;
+/** The fields that hold times, and memory: two runs of the same bits differ in these only. */
+export const TIME_FIELDS = ["at", "seconds", "imagesPerSecond", "peakMemory"] as const;
 
-/** An event without its times, for comparing runs. */
+/** An event without its times and memory, for comparing runs. */
 export function withoutTimes(event: RunEvent): Record<string, unknown> {
   return Object.fromEntries(Object.entries(event).filter(([key]) => !(TIME_FIELDS as readonly string[]).includes(key)));
 }

@@ -6,7 +6,7 @@ import { cloneParams, copyInto, disposeParams, type Params, type Passes } from "
 import type { Progress } from "../optim/index.js";
 import type { EpochDone, Stage } from "../run/index.js";
 import { present, scope, type Tensor } from "../torch/index.js";
-import { type Rng, rng } from "../util/index.js";
+import { peakMemory, type Rng, resetPeakMemory, rng } from "../util/index.js";
 import { type Groups, newestCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { assertFinite, notFinite } from "./finite.js";
 import { type History, type StageOptions, StoppedError, selectionAttackOf } from "./options.js";
@@ -184,6 +184,7 @@ function endEpoch(work: StageWork, position: Position, options: StageOptions, ke
     selectionExamples: measured.examples,
     passes: { ...work.passes },
     seconds: meters.seconds + (performance.now() - started) / 1000,
+    peakMemory: peakMemory(),
     ...(probe && { probe }),
     ...scope(() => work.epochDone(means(meters), epoch)),
   };
@@ -256,6 +257,7 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
   const position = begin(work, options);
   const perEpoch = stepsAnEpoch(options);
   const steps = epochs * perEpoch;
+  resetPeakMemory();
   const poll = () => {
     if (shouldStop?.()) throw new StoppedError(work.stage);
   };
@@ -263,6 +265,7 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
   let yielded = saved;
   const finishEpoch = () => {
     endEpoch(work, position, options, key, poll);
+    resetPeakMemory();
     save(work, position, options);
     saved = performance.now();
     stopIfOverfitting(position.history, options);
