@@ -60,9 +60,9 @@ export interface StagesOutcome {
   readonly searchHistory: History;
 }
 
-type Setting = Pick<StagesContext, "recipe" | "splits" | "precision" | "availableMemory">;
+export type Setting = Pick<StagesContext, "recipe" | "splits" | "precision" | "availableMemory">;
 
-function optionsOf(context: Setting & Partial<StagesContext>, stage: StageRecipe): StageOptions {
+export function optionsOf(context: Setting & Partial<StagesContext>, stage: StageRecipe): StageOptions {
   const { recipe, run, splits, precision, shouldStop, onProgress, onWarning, availableMemory } = context;
   const threat = buildThreat(recipe);
   return {
@@ -85,7 +85,10 @@ function optionsOf(context: Setting & Partial<StagesContext>, stage: StageRecipe
 }
 
 /** What pretraining and finetuning have besides. */
-function weightOptionsOf(context: Setting & Partial<StagesContext>, stage: WeightStageRecipe): WeightStageOptions {
+export function weightOptionsOf(
+  context: Setting & Partial<StagesContext>,
+  stage: WeightStageRecipe,
+): WeightStageOptions {
   const { weightGradient, ema } = stage;
   return {
     ...optionsOf(context, stage),
@@ -145,7 +148,7 @@ function requireEarlier({ recipe, run, stages, given }: StagesContext): void {
 }
 
 /** The method that draws new weights to finetune, where the recipe wants them. */
-function redrawBy({ stages: { search: searching, finetune: finetuning } }: Recipe): Method | undefined {
+export function redrawBy({ stages: { search: searching, finetune: finetuning } }: Recipe): Method | undefined {
   return finetuning?.weights === "redraw" && searching ? buildMethod(searching.method) : undefined;
 }
 

@@ -14,7 +14,7 @@ export {
   type WeightStageOptions,
 } from "./options.js";
 export { pretrain } from "./pretrain.js";
-export type { OverfittingAlarm } from "./probe.js";
+export { alarmOf, type OverfittingAlarm } from "./probe.js";
 export { rewind } from "./result.js";
 export { asamWeights, samWeights } from "./sam.js";
 export { type Searched, type SearchOptions, search } from "./search.js";

@@ -193,6 +193,7 @@ function endEpoch(work: StageWork, position: Position, options: StageOptions, ke
   const candidate = epoch >= work.candidatesFrom && (work.candidate?.() ?? true);
   if (options.choose !== "last" && candidate) keepBest(work, position, event);
   options.run?.append(event);
+  options.onEpoch?.(event);
   warnOfOverfitting(position.history, options, options.run);
 }
 

@@ -53,6 +53,8 @@ export interface StageOptions {
   /** Asked before every step and attack step; true stops with the state saved (`StoppedError`). */
   readonly shouldStop?: (() => boolean) | undefined;
   readonly onProgress?: ((progress: StageProgress) => void) | undefined;
+  /** Told of every epoch's entry in the log, also where there is no run. */
+  readonly onEpoch?: ((event: Omit<EpochDone, "at">) => void) | undefined;
   /**
    * Told of things worth a warning, such as a damaged checkpoint that was passed over. With a run, what belongs to its log
    * goes there instead, as an event.

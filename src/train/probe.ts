@@ -18,7 +18,7 @@ const FALL = 0.1;
 /** Nor is one of less than so many standard errors of a difference. */
 const ERRORS = 2;
 
-export function alarmOf({ overfittingAlarm, loss }: StageOptions): OverfittingAlarm {
+export function alarmOf({ overfittingAlarm, loss }: Pick<StageOptions, "overfittingAlarm" | "loss">): OverfittingAlarm {
   return overfittingAlarm ?? (loss.singleStep ? "warn" : "off");
 }
 
