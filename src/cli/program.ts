@@ -13,8 +13,8 @@ import { listCommand } from "./commands/list.js";
 import { recipeCommand } from "./commands/recipe.js";
 import { reportCommand } from "./commands/report.js";
 import { runCommand } from "./commands/run.js";
-import { stabilityCommand } from "./commands/stability.js";
 import { sharpnessCommand } from "./commands/sharpness.js";
+import { stabilityCommand } from "./commands/stability.js";
 
 const AFTER = `
 Examples:

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 import { diskError } from "../util/index.js";
 import { failureOf } from "./failure.js";
@@ -16,8 +18,21 @@ export interface Terminal {
   readonly live: boolean;
   /** Characters in a line of the error stream. */
   readonly columns: number;
+  /** Asks a question that is answered by yes or no; absent where nobody can answer. */
+  readonly confirm?: ((question: string) => Promise<boolean>) | undefined;
   /** Colours a remark, where the stream and NO_COLOR allow it. */
   paint(style: Style, text: string): string;
+}
+
+/** Asks on the error stream; anything but `y` or `yes` is a no, the end of the input too. */
+async function confirm(question: string): Promise<boolean> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const ended = once(reader, "close").then(() => "");
+    return /^y(es)?$/i.test((await Promise.race([reader.question(`${question} [y/N] `), ended])).trim());
+  } finally {
+    reader.close();
+  }
 }
 
 /** The process's own streams. */
@@ -37,6 +52,7 @@ export function processTerminal(): Terminal {
     out: (text) => void stdout.write(`${text}\n`),
     err: (text) => void stderr.write(`${text}\n`),
     raw: (text) => void stderr.write(text),
+    ...(process.stdin.isTTY && stderr.isTTY && { confirm }),
     live: stderr.isTTY === true && process.env.TERM !== "dumb",
     get columns() {
       // A terminal that does not know its width says 0.

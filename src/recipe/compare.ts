@@ -21,8 +21,6 @@ export interface CompareOptions {
 }
 
 export interface CompareGrid extends Grid {
-  /** Choices among numbers: key, and the number of each label. */
-  readonly sweeps: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** Combinations that were left out, and why. */
   readonly skipped: readonly Skipped[];
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import type { SearchBudget } from "../report/index.js";
 import { differences } from "../run/index.js";
 import { parseOptions, UsageError, unknownName } from "../util/index.js";
 import { type Axes, expandGrid, type GridPoint, type Over } from "./grid.js";
@@ -46,6 +47,10 @@ export interface Grid {
   /** What all cells that have a pretraining begin with. */
   readonly dense: Recipe;
   readonly cells: readonly Cell[];
+  /** Where searches were given equal passes. */
+  readonly budget?: SearchBudget;
+  /** Choices among numbers: key, and the number of each label. */
+  readonly sweeps?: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
 export interface LoadGridOptions {

@@ -137,8 +137,9 @@ export function readGridFolder(
   });
   const done = cells.filter(({ status }) => status === "done");
   const distances = distancesBetween(grid, done, out);
-  const { name, title, repeat } = grid;
-  return { format: 1, name, title, repeat, dense: dense ?? null, cells, distances, made: madeBy(out, done) };
+  const { name, title, repeat, budget, sweeps } = grid;
+  const told = { ...(budget && { budget }), ...(sweeps && { sweeps }) };
+  return { format: 1, name, title, repeat, dense: dense ?? null, cells, distances, made: madeBy(out, done), ...told };
 }
 
 /** What is known of a grid without running anything: failures as the last run told them. */

@@ -13,6 +13,24 @@ export interface GridData {
   readonly distances: readonly { readonly a: string; readonly b: string; readonly perKept: number }[];
   /** Versions and machine of a cell, as its run folder has them; null until there is one. */
   readonly made: Readonly<Record<string, string>> | null;
+  /** Where searches were given equal passes; else each has the epochs of its recipe. */
+  readonly budget?: SearchBudget;
+  /** Choices among numbers: the number of each label. */
+  readonly sweeps?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+/** How searches came to equal passes. */
+export interface SearchBudget {
+  readonly equal: "passes";
+  /** Forward and backward passes of the dearest search. */
+  readonly target: number;
+  /** Searches that were made longer, in epochs, and the passes they then take. */
+  readonly stretched: readonly {
+    readonly cell: string;
+    readonly from: number;
+    readonly to: number;
+    readonly passes: number;
+  }[];
 }
 
 export interface DenseData {

@@ -1,10 +1,10 @@
 import { dirname, join, resolve } from "node:path";
-import { type CellTold, gridSoFar, loadGrid, runGrid } from "../../recipe/index.js";
+import { type CellTold, type Grid, gridSoFar, loadGrid, runGrid } from "../../recipe/index.js";
 import { registries } from "../../recipe/registries.js";
 import { gridMarkdown, gridSummary } from "../../report/index.js";
 import { makeFolder, S2apError, writeFileAtomic } from "../../util/index.js";
 import { duration } from "../format.js";
-import type { Job } from "../jobs.js";
+import type { Job, JobContext } from "../jobs.js";
 import { thinned } from "./run.js";
 
 export interface GridJobOptions {
@@ -40,12 +40,19 @@ function cellText({ cell, number, of, what, reason, left }: CellTold): string {
   return `cell ${number} of ${of}, ${cell.name}: ${[happened, ...own, ...(times ?? [])].join(", ")}`;
 }
 
+/** Where a grid's results go, and what is done. */
+export interface GridPlace extends Pick<GridJobOptions, "from" | "markdown" | "onlyReport" | "command"> {
+  readonly out: string;
+}
+
 /** Runs a grid, or goes on with it, and writes its page after every cell. */
-export const job: Job<GridJobOptions, GridJobResult> = async (options, { shouldStop, report: send }) => {
-  const { path, profile, from, onlyReport, command } = options;
-  const grid = loadGrid(path, { registries, profile });
-  const out = options.out ?? join("runs", profile === undefined ? grid.name : `${grid.name}-${profile}`);
-  const markdown = options.markdown ?? join(out, "grid.md");
+export async function runGridAt(
+  grid: Grid,
+  place: GridPlace,
+  { shouldStop, report: send }: JobContext,
+): Promise<GridJobResult> {
+  const { out, from, onlyReport, command } = place;
+  const markdown = place.markdown ?? join(out, "grid.md");
   const write = (data: ReturnType<typeof gridSoFar>) => {
     makeFolder(dirname(resolve(markdown)));
     writeFileAtomic(markdown, gridMarkdown(data, { command }));
@@ -67,4 +74,11 @@ export const job: Job<GridJobOptions, GridJobResult> = async (options, { shouldS
     }
     throw error;
   }
+}
+
+export const job: Job<GridJobOptions, GridJobResult> = (options, context) => {
+  const { path, profile } = options;
+  const grid = loadGrid(path, { registries, profile });
+  const out = options.out ?? join("runs", profile === undefined ? grid.name : `${grid.name}-${profile}`);
+  return runGridAt(grid, { ...options, out }, context);
 };
