@@ -1,8 +1,10 @@
 import { Command } from "@commander-js/extra-typings";
 import { packageVersion } from "../util/index.js";
+import { compareCommand } from "./commands/compare.js";
 import type { Cli } from "./commands/context.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
+import { estimateCommand } from "./commands/estimate.js";
 import { evalCommand } from "./commands/eval.js";
 import { exportCommand } from "./commands/export.js";
 import { gridCommand } from "./commands/grid.js";
@@ -36,6 +38,8 @@ export function buildProgram(cli: Cli) {
     .addHelpText("after", AFTER)
     .addCommand(runCommand(cli))
     .addCommand(gridCommand(cli))
+    .addCommand(compareCommand(cli))
+    .addCommand(estimateCommand(cli))
     .addCommand(recipeCommand(cli))
     .addCommand(evalCommand(cli))
     .addCommand(dataCommand(cli))

@@ -12,6 +12,8 @@ const JOBS: Readonly<
   recipe: () => import("./jobs/recipe.js"),
   run: () => import("./jobs/run.js"),
   grid: () => import("./jobs/grid.js"),
+  compare: () => import("./jobs/compare.js"),
+  estimate: () => import("./jobs/estimate.js"),
   eval: () => import("./jobs/eval.js"),
   data: () => import("./jobs/data.js"),
   import: () => import("./jobs/import.js"),

@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import {
+  type CompareGrid,
+  compareGrid,
+  type Estimate,
+  equalPasses,
+  estimateGrid,
+  gridSoFar,
+  type Skipped,
+} from "../../recipe/index.js";
+import { registries } from "../../recipe/registries.js";
+import type { Job } from "../jobs.js";
+import { type GridJobResult, runGridAt } from "./grid.js";
+
+export interface CompareJobOptions {
+  /** `plan` tells what would be done, and what it would cost. */
+  readonly what: "plan" | "run";
+  readonly path: string;
+  readonly grid: readonly string[];
+  readonly seeds: string;
+  readonly set: readonly string[];
+  readonly profile?: string | undefined;
+  readonly skipInvalid: boolean;
+  readonly equal: "epochs" | "passes";
+  /** Default: `runs/`, the recipe's name and `-compare`. */
+  readonly out?: string | undefined;
+  readonly from?: string | undefined;
+  readonly markdown?: string | undefined;
+  readonly onlyReport: boolean;
+  /** The command as it is named on the page. */
+  readonly command: string;
+}
+
+export interface ComparePlan {
+  readonly status: "planned";
+  readonly out: string;
+  readonly cells: readonly string[];
+  /** Cells that are there. */
+  readonly done: readonly string[];
+  readonly skipped: readonly Skipped[];
+  /** Of what is not there; null when everything is. */
+  readonly estimate: Estimate | null;
+}
+
+function outOf({ out, profile, equal }: CompareJobOptions, { name }: CompareGrid): string {
+  const parts = [name, ...(profile === undefined ? [] : [profile]), ...(equal === "passes" ? ["passes"] : [])];
+  return out ?? join("runs", parts.join("-"));
+}
+
+/** Plans a comparison, or runs it as the grid that it is. */
+export const job: Job<CompareJobOptions, ComparePlan | GridJobResult> = async (options, context) => {
+  const { what, path, grid: choices, seeds, set, profile, skipInvalid, equal, from } = options;
+  const plain = compareGrid(path, { registries, grid: choices, seeds, set, profile, skipInvalid });
+  const grid = equal === "passes" ? await equalPasses(plain) : plain;
+  const out = outOf(options, grid);
+  if (what === "run") return runGridAt(grid, { ...options, out }, context);
+  const before = gridSoFar(grid, out);
+  const done = before.cells.filter(({ status }) => status === "done").map(({ name }) => name);
+  const left = grid.cells.filter(({ name }) => !done.includes(name));
+  const onMessage = (text: string) => context.report({ kind: "message", text });
+  const dense = before.dense === null && from === undefined;
+  const estimate = left.length === 0 ? null : await estimateGrid(grid, { cells: left, dense, onMessage });
+  return { status: "planned", out, cells: grid.cells.map(({ name }) => name), done, skipped: grid.skipped, estimate };
+};
