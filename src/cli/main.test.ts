@@ -28,6 +28,8 @@ const commands = [
   "",
   "run",
   "grid",
+  "compare",
+  "estimate",
   "recipe",
   "recipe check",
   "recipe show",
