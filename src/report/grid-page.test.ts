@@ -59,6 +59,31 @@ describe("the page of a grid", () => {
     expect(row(/^\| hydra +\| s2ap +\| 2 /)[1]).toMatch(/1\.23 \|$/);
   });
 
+  test("has means over the repetitions, their t intervals and every value", () => {
+    // 45.0 and 45.5: 45.25 -+ 12.706 * 0.3536 / sqrt(2)
+    const means = row(/^\| hydra +\| plain +\| +75\.0/);
+    expect(means[0]?.replace(/ +/g, " ")).toMatch(
+      /\| 40\.5 \(34\.1 to 46\.9\): 40\.0, 41\.0 \| .* \| 45\.3 \(42\.1 to 48\.4\): 45\.0, 45\.5 \|$/,
+    );
+  });
+
+  test("has what each stage and attack cost, where it is known", () => {
+    expect(page).not.toContain("What it cost");
+    const [first, ...rest] = all as [CellData, ...CellData[]];
+    const cost = [{ what: "search", forward: 1413, backward: 1413, seconds: 98.08, peakMemory: 8.5e8 }];
+    const known = { ...first, result: { ...first.result, cost } } as CellData;
+    const text = gridMarkdown(grid([known, ...rest]), { command: "c" });
+    expect(text.replace(/ +/g, " ")).toContain("| hydra-plain-1 | search | 1,413 | 1,413 | 98.1 | 850 |");
+  });
+
+  test("says how searches came to equal passes", () => {
+    const stretched = [{ cell: "hydra-plain-1", from: 3, to: 4, passes: 3768 }];
+    const budget = { equal: "passes", target: 3454, stretched } as const;
+    expect(gridMarkdown({ ...grid(all), budget }, { command: "c" })).toContain(
+      "Made longer: hydra-plain-1 from 3 epochs to 4 (3,768 passes, 9.1 %). Finetuning",
+    );
+  });
+
   test("calls distinguishable only what is clear in every repetition and in one direction", () => {
     expect(page).toMatch(/- Before it, distinguishable: hydra plain is above rst plain by 30\.0 and 30\.0 points\./);
     // After finetuning one seed of rst is level with hydra.

@@ -3,6 +3,7 @@ import { wilson } from "../util/index.js";
 import { type Block, figures, type ReportDocument, type Section, type Table, words } from "./blocks.js";
 import { count, decimal, listing, missing, percent, percentInterval, significant } from "./format.js";
 import type { AccuracyData, CellData, GridData } from "./grid-data.js";
+import { budgetText, ledger, meanTable } from "./grid-means.js";
 import { isDone, type Pair, type PairTest, pairsOf, share, successes, threshold } from "./grid-pairs.js";
 import { noise, resolution, scratchText, verdicts } from "./grid-sentences.js";
 import { markdown } from "./markdown.js";
@@ -142,12 +143,15 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
   const how = measured
     ? `${measured.attack} at eps ${measured.eps} on ${count(measured.robust.length)} test images, clean accuracy on the same. `
     : "";
+  const costs = ledger(grid);
   const incomplete = grid.cells.every(isDone) ? [] : [`${gridSummary(grid)}.`];
   const numbers: Section = {
     id: "numbers",
     title: "Numbers",
     blocks: [
       { kind: "table", table: accuracyTable(grid, axes) },
+      ...(grid.cells.some(isDone) ? [{ kind: "table", table: meanTable(grid) } as const] : []),
+      ...(grid.budget ? paragraph(budgetText(grid.budget)) : []),
       { kind: "table", table: costTable(grid, axes) },
       ...paragraph(
         "Mask replaced: Hamming distance / 2k to the mask of the epoch before (of the first epoch: to the start); 0 is the same mask, " +
@@ -169,6 +173,7 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
       ...(pairs.length === 0 ? [] : [comparison(grid, pairs, axes)]),
       limits(grid),
       ...(pairs.length === 0 ? [] : [{ id: "pairs", title: "Every comparison", blocks: tables }]),
+      ...(costs.length === 0 ? [] : [{ id: "ledger", title: "What it cost", blocks: costs }]),
       sources(grid),
     ],
   };

@@ -1,0 +1,88 @@
+// The cells of a grid over their repetitions, what they cost, and how their budgets came to be equal.
+import { meanInterval } from "../util/index.js";
+import { type Block, figures, type Table, words } from "./blocks.js";
+import { count, decimal, listing, missing, percent } from "./format.js";
+import type { CostLine, GridData, SearchBudget } from "./grid-data.js";
+import { type DoneCell, isDone, share } from "./grid-pairs.js";
+
+/** Finished cells that repeat one another. */
+export interface Group {
+  /** Labels of the other choices. */
+  readonly labels: readonly string[];
+  readonly cells: readonly DoneCell[];
+}
+
+/** Finished cells by their labels without the choice that repeats, in the grid's order. */
+export function groupsOf({ cells, repeat }: Pick<GridData, "cells" | "repeat">): Group[] {
+  const groups = new Map<string, { labels: string[]; cells: DoneCell[] }>();
+  for (const cell of cells.filter(isDone)) {
+    const labels = Object.entries(cell.at).flatMap(([axis, label]) => (axis === repeat ? [] : [label]));
+    const group = groups.get(labels.join("\n")) ?? { labels, cells: [] };
+    group.cells.push(cell);
+    groups.set(labels.join("\n"), group);
+  }
+  return [...groups.values()];
+}
+
+/** `31.3 (28.1 to 34.5): 30.1, 31.2, 32.6`, in %; of one repetition its value. */
+export function meanText(values: readonly number[]): string {
+  const { mean, interval } = meanInterval(values);
+  if (interval === undefined) return percent(mean);
+  const [low, high] = interval.map((end) => Math.min(1, Math.max(0, end)));
+  return `${percent(mean)} (${percent(low)} to ${percent(high)}): ${values.map((value) => percent(value)).join(", ")}`;
+}
+
+/** Means with intervals, and every repetition's value. */
+export function meanTable(grid: GridData): Table {
+  const axes = Object.keys(grid.cells[0]?.at ?? {}).filter((axis) => axis !== grid.repeat);
+  const of = (cells: readonly DoneCell[], when: "before" | "after", what: "clean" | "robust") =>
+    meanText(cells.map(({ result }) => share(result[when][what])));
+  return {
+    caption: `Mean over ${grid.repeat}, % (95 % t interval): each ${grid.repeat}`,
+    columns: [
+      ...axes.map(words),
+      ...["Clean, before finetuning", "Robust, before", "Clean, after", "Robust, after"].map(figures),
+    ],
+    rows: groupsOf(grid).map(({ labels, cells }) => [
+      ...labels,
+      of(cells, "before", "clean"),
+      of(cells, "before", "robust"),
+      of(cells, "after", "clean"),
+      of(cells, "after", "robust"),
+    ]),
+  };
+}
+
+const costRow = (name: string, { what, forward, backward, seconds, peakMemory }: CostLine): string[] => [
+  ...[name, what, count(forward), count(backward), decimal(seconds, 1)],
+  peakMemory === null ? missing : decimal(peakMemory / 1e6, 0),
+];
+
+/** What every stage and attack took; none where nothing tells. */
+export function ledger({ dense, cells }: GridData): Block[] {
+  const rows = [
+    ...(dense?.cost ?? []).map((line) => costRow("dense", line)),
+    ...cells.filter(isDone).flatMap(({ name, result }) => (result.cost ?? []).map((line) => costRow(name, line))),
+  ];
+  if (rows.length === 0) return [];
+  const columns = [
+    ...["Cell", "Stage or attack"].map(words),
+    ...["Forward passes", "Backward passes", "Seconds", "Peak memory, MB"].map(figures),
+  ];
+  return [{ kind: "table", table: { caption: "Passes, time and memory of each stage and attack", columns, rows } }];
+}
+
+const epochs = (n: number) => `${n} epoch${n === 1 ? "" : "s"}`;
+
+/** How searches came to equal passes. */
+export function budgetText({ target, stretched }: SearchBudget): string {
+  const longer = stretched.map(({ cell, from, to, passes }) => {
+    const off = decimal((100 * (passes - target)) / target, 1);
+    return `${cell} from ${epochs(from)} to ${to} (${count(passes)} passes, ${off} %)`;
+  });
+  const what = longer.length === 0 ? "no search had to be made longer" : `made longer: ${listing(longer)}`;
+  return (
+    `All searches were given the passes of the dearest, ${count(target)} forward and backward, as near as whole epochs come; ` +
+    `schedules and warm-ups by fraction follow. ${what[0]?.toUpperCase()}${what.slice(1)}. Finetuning has the recipe's epochs in all cells.`
+  );
+}
