@@ -57,14 +57,15 @@ function written(tree: Node, path: string): Readonly<Record<string, unknown>> {
   return { ...at(parts.slice(-1)), ...at(parts) };
 }
 
-/** Options of what the recipe names at a path that another factory has too. */
+/** Options of what the recipe names at a path: as they are where another factory has them too, else null, which removes. */
 function carried(tree: Node, path: string, name: string, registries: Registries): Record<string, unknown> {
   const [, rows, extra] = factoryAt(path) ?? [];
   if (rows === undefined || !registries[rows].has(name)) return {};
   const row: Described = registries[rows].get(name);
   const known = row.options instanceof z.ZodObject ? Object.keys(row.options.shape) : [];
   if (extra !== undefined && row.attack !== "none") known.push(extra);
-  return Object.fromEntries(Object.entries(written(tree, path)).filter(([key]) => known.includes(key)));
+  const options = Object.entries(written(tree, path)).filter(([key]) => key !== "name");
+  return Object.fromEntries(options.map(([key, value]) => [key, known.includes(key) ? value : null]));
 }
 
 /** The path of the factory that a key picks, where it does. */

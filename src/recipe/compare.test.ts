@@ -63,6 +63,9 @@ describe("the cells of a comparison", () => {
     expect(harp?.search?.method).toMatchObject({ name: "harp", keepRatio: 0.5 });
     expect(plain?.search?.gradient).toEqual({ name: "plain" });
     expect(recipes(["stages.search.gradient=sam"])[0]?.[1].search?.gradient).toMatchObject({ warmupEpochs: 1 });
+    const set = ["stages.search.gradient.name=null"];
+    // What stands there without a name goes too.
+    expect(recipes(["stages.search.gradient=plain"], { set })[0]?.[1].search?.gradient).toEqual({ name: "plain" });
     const mart = recipes(["stages.finetune.loss.name=mart"])[0]?.[1].finetune?.loss;
     expect(mart).toMatchObject({ name: "mart", beta: 3, attack: { name: "pgd", steps: 1 } });
   });
