@@ -168,10 +168,10 @@ async function gridRuns(grid: Grid, cells: Grid["cells"], dense: boolean, settin
     const lines = await stageLines(grid.dense, stagesOf(grid.dense), setting);
     runs.push({ name: "dense", lines: [...lines, ...attacks(grid.dense, [""])] });
   }
-  for (const { name, recipe } of cells) {
-    const stages = stagesOf(recipe).filter((stage) => stage !== "pretrain");
+  for (const { name, recipe, control } of cells) {
+    const stages = stagesOf(recipe).filter((stage) => stage !== "pretrain" || control !== undefined);
     const lines = await stageLines(recipe, stages, setting);
-    runs.push({ name, lines: [...lines, ...attacks(recipe, [", before", ", after"])] });
+    runs.push({ name, lines: [...lines, ...attacks(recipe, control ? [", after"] : [", before", ", after"])] });
   }
   return runs;
 }

@@ -73,17 +73,19 @@ export function cellNumbers(folder: string, recipe: Recipe, row: Row, options: A
   const events = readEvents(folder);
   const search = events.filter((event): event is EpochDone => event.type === "epoch" && event.stage === "search");
   const stages = stageCosts(events);
-  const [before, after] = [attacked("checkpoints/search.safetensors"), attacked("model.safetensors")];
+  const searched = "checkpoints/search.safetensors";
+  const before = existsSync(join(folder, searched)) ? attacked(searched) : undefined;
+  const after = attacked("model.safetensors");
   const attack = ({ cost }: Attacked, when: string): CostLine => ({ ...cost, what: `${cost.what}, ${when}` });
   return {
     sparsity: row.sparsity,
-    before: before.accuracy,
+    before: (before ?? after).accuracy,
     after: after.accuracy,
     passes: Object.fromEntries(stages.map(({ what, forward, backward }) => [what, forward + backward])),
     seconds: row.stageSeconds,
     maskDistances: search.flatMap(({ maskDistance }) => (maskDistance ? [maskDistance.perKept] : [])),
     swapFraction: search.at(-1)?.swapFraction ?? null,
-    cost: [...stages, attack(before, "before"), attack(after, "after")],
+    cost: [...stages, ...(before ? [attack(before, "before")] : []), attack(after, "after")],
   };
 }
 

@@ -6,8 +6,9 @@ const searchEpoch = ({ stages: { search } }: Recipe) => (search?.gradient.name =
 
 /** Work of a recipe in epochs of plain training. */
 function work(recipe: Recipe, evaluation: number): number {
-  const { search, finetune } = recipe.stages;
-  return (search?.epochs ?? 0) * searchEpoch(recipe) + (finetune?.epochs ?? 0) + evaluation;
+  const { pretrain, search, finetune } = recipe.stages;
+  if (search === undefined) return (pretrain?.epochs ?? 0) + evaluation;
+  return search.epochs * searchEpoch(recipe) + (finetune?.epochs ?? 0) + evaluation;
 }
 
 /** What the attacks on a cell's networks cost, in epochs. */
@@ -35,7 +36,7 @@ export function gridTimeLeft(cells: readonly Cell[], clock: () => number = () =>
     epoch(recipe: Recipe, stage: string, epoch: number): void {
       if (current === undefined) return;
       const searched = stage === "search" ? epoch + 1 : (recipe.stages.search?.epochs ?? 0);
-      const tuned = stage === "finetune" ? epoch + 1 : 0;
+      const tuned = stage === "search" ? 0 : epoch + 1;
       const done = searched * searchEpoch(recipe) + tuned;
       // What a stopped run did before does not count as work of this one.
       spent.work += current.done === 0 && done > searchEpoch(recipe) ? 1 : done - current.done;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import type { SearchBudget } from "../report/index.js";
+import type { ControlData, SearchBudget } from "../report/index.js";
 import { differences } from "../run/index.js";
 import { parseOptions, UsageError, unknownName } from "../util/index.js";
 import { type Axes, expandGrid, type GridPoint, type Over } from "./grid.js";
@@ -37,6 +37,8 @@ export interface Cell {
   /** Label of each choice. */
   readonly at: Readonly<Record<string, string>>;
   readonly recipe: Recipe;
+  /** Of a small dense network, which shares nothing with the other cells. */
+  readonly control?: ControlData;
 }
 
 export interface Grid {

@@ -70,6 +70,9 @@ async function denseOf({ grid, options, attacked }: Session): Promise<DenseData>
   return found;
 }
 
+/** Whether a cell begins with the network that all share. */
+const sharesDense = ({ recipe, control }: Cell) => recipe.stages.pretrain !== undefined && control === undefined;
+
 type Ended = { readonly what: "done" | "there" } | { readonly what: "failed"; readonly reason: string };
 
 /** One cell, from its run to its numbers. Throws only when it was asked to stop. */
@@ -77,7 +80,7 @@ async function runCell(cell: Cell, dense: DenseData | string, session: Session):
   const { recipe, name } = cell;
   const { out, availableMemory, shouldStop, onUpdate } = session.options;
   const folder = join(out, name);
-  const needsDense = recipe.stages.pretrain !== undefined;
+  const needsDense = sharesDense(cell);
   if (needsDense && typeof dense === "string") return { what: "failed", reason: `the dense network: ${dense}` };
   const key = cellKey(recipe, needsDense ? (dense as DenseData).sha256 : undefined);
   if (readKept(join(folder, "cell.json"), key) !== undefined) return { what: "there" };
@@ -99,8 +102,9 @@ async function runCell(cell: Cell, dense: DenseData | string, session: Session):
 
 /** Masks of cells that differ in nothing but the choice that repeats. */
 function distancesBetween(grid: Grid, done: readonly CellData[], out: string): GridData["distances"] {
+  const masked = done.filter(({ control }) => control === undefined);
   const rest = ({ at }: CellData) => JSON.stringify({ ...at, [grid.repeat]: "" });
-  const pairs = done.flatMap((a, i) => done.slice(i + 1).flatMap((b) => (rest(a) === rest(b) ? [{ a, b }] : [])));
+  const pairs = masked.flatMap((a, i) => masked.slice(i + 1).flatMap((b) => (rest(a) === rest(b) ? [{ a, b }] : [])));
   return pairs.map(({ a, b }) => {
     const [ours, theirs] = [a, b].map(({ name }) => loadMasks(join(out, name, "masks.safetensors"))) as [Masks, Masks];
     const { perKept } = maskDistance(ours, theirs);
@@ -123,17 +127,14 @@ export function readGridFolder(
   out: string,
   { dense, failures }: { readonly dense: DenseData | undefined; readonly failures: ReadonlyMap<string, string> },
 ): GridData {
-  const cells = grid.cells.map(({ name, at, recipe }): CellData => {
-    const scratch = recipe.stages.pretrain === undefined;
-    const result = readKept<CellNumbers>(
-      join(out, name, "cell.json"),
-      cellKey(recipe, scratch ? undefined : dense?.sha256),
-    );
-    if (result !== undefined) return { name, at, scratch, status: "done", result };
+  const cells = grid.cells.map((cell): CellData => {
+    const { name, at, recipe, control } = cell;
+    const about = { name, at, scratch: recipe.stages.pretrain === undefined, ...(control && { control }) };
+    const key = cellKey(recipe, sharesDense(cell) ? dense?.sha256 : undefined);
+    const result = readKept<CellNumbers>(join(out, name, "cell.json"), key);
+    if (result !== undefined) return { ...about, status: "done", result };
     const reason = failures.get(name);
-    return reason === undefined
-      ? { name, at, scratch, status: "missing" }
-      : { name, at, scratch, status: "failed", reason };
+    return reason === undefined ? { ...about, status: "missing" } : { ...about, status: "failed", reason };
   });
   const done = cells.filter(({ status }) => status === "done");
   const distances = distancesBetween(grid, done, out);

@@ -26,4 +26,5 @@ export type {
 } from "./schema.js";
 export { showRecipe } from "./show.js";
 export { saveStateDict } from "./state-dict.js";
+export { withSmallDense } from "./small-dense.js";
 export { type Place, placeText } from "./tree.js";

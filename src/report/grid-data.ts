@@ -67,10 +67,23 @@ export interface CellData {
   readonly at: Readonly<Record<string, string>>;
   /** Searches in random weights: has no pretraining behind it. */
   readonly scratch: boolean;
+  /** Of a small dense network. */
+  readonly control?: ControlData;
   readonly status: "done" | "failed" | "missing";
   /** Of a failed cell. */
   readonly reason?: string;
   readonly result?: CellNumbers;
+}
+
+/** A dense network of as many parameters as some cells keep. It has no finetuning: `before` and `after` are the same. */
+export interface ControlData {
+  /** Names of the cells that it is compared with. */
+  readonly of: readonly string[];
+  readonly parameters: number;
+  /** Of those cells. */
+  readonly kept: number;
+  /** Of its training: all that those cells take together, pretraining included. */
+  readonly epochs: number;
 }
 
 export interface CellNumbers {

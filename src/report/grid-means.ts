@@ -44,7 +44,7 @@ export function meanTable(grid: GridData): Table {
       ...["Clean, before finetuning", "Robust, before", "Clean, after", "Robust, after"].map(figures),
     ],
     rows: groupsOf(grid).map(({ labels, cells }) => [
-      ...labels,
+      ...labels.map((label) => label || missing),
       of(cells, "before", "clean"),
       of(cells, "before", "robust"),
       of(cells, "after", "clean"),
@@ -84,5 +84,23 @@ export function budgetText({ target, stretched }: SearchBudget): string {
   return (
     `All searches were given the passes of the dearest, ${count(target)} forward and backward, as near as whole epochs come; ` +
     `schedules and warm-ups by fraction follow. ${what[0]?.toUpperCase()}${what.slice(1)}. Finetuning has the recipe's epochs in all cells.`
+  );
+}
+
+/** What the small dense networks are. */
+export function controlText({ cells }: GridData): string {
+  const told = new Map<string, string>();
+  for (const { at, control } of cells) {
+    const label = Object.values(at)[0] ?? "";
+    if (control === undefined || told.has(label)) continue;
+    const { parameters, kept, epochs: trained } = control;
+    told.set(
+      label,
+      `${label} has ${count(parameters)} parameters where the pruned networks keep ${count(kept)}, and was trained for ${epochs(trained)}`,
+    );
+  }
+  return (
+    `Dense networks of the same kind, narrow enough to have about as many parameters: ${listing([...told.values()])}: as many as ` +
+    "pretraining, search and finetuning of the longest of those take together. They have no finetuning: before and after are the same."
   );
 }

@@ -3,8 +3,8 @@ import { wilson } from "../util/index.js";
 import { type Block, figures, type ReportDocument, type Section, type Table, words } from "./blocks.js";
 import { count, decimal, listing, missing, percent, percentInterval, significant } from "./format.js";
 import type { AccuracyData, CellData, GridData } from "./grid-data.js";
-import { budgetText, ledger, meanTable } from "./grid-means.js";
-import { isDone, type Pair, type PairTest, pairsOf, share, successes, threshold } from "./grid-pairs.js";
+import { budgetText, controlText, ledger, meanTable } from "./grid-means.js";
+import { CONTROL, isDone, type Pair, type PairTest, pairsOf, share, successes, threshold } from "./grid-pairs.js";
 import { noise, resolution, scratchText, verdicts } from "./grid-sentences.js";
 import { markdown } from "./markdown.js";
 
@@ -15,7 +15,7 @@ const accuracies = (of: AccuracyData) => [withInterval(of.clean), withInterval(o
 
 function accuracyTable({ cells, dense }: GridData, axes: readonly string[]): Table {
   const row = ({ at, status, result }: CellData): string[] => {
-    const labels = axes.map((axis) => at[axis] ?? missing);
+    const labels = axes.map((axis) => at[axis] || missing);
     if (status !== "done" || result === undefined) return [...labels, status, missing, missing, missing, missing];
     const { sparsity, before, after } = result;
     return [...labels, percent(sparsity, 2), ...accuracies(before), ...accuracies(after)];
@@ -39,7 +39,7 @@ function accuracyTable({ cells, dense }: GridData, axes: readonly string[]): Tab
 function costTable({ cells, distances }: GridData, axes: readonly string[]): Table {
   const between = (name: string) => distances.filter(({ a, b }) => a === name || b === name);
   const row = ({ name, at, status, result }: CellData): string[] => {
-    const labels = axes.map((axis) => at[axis] ?? missing);
+    const labels = axes.map((axis) => at[axis] || missing);
     if (status !== "done" || result === undefined) return [...labels, status, ...Array<string>(5).fill(missing)];
     const { passes, seconds, maskDistances, swapFraction } = result;
     const minutes = Object.values(seconds).reduce((a, b) => a + b, 0) / 60;
@@ -114,6 +114,11 @@ function comparison(grid: GridData, pairs: readonly Pair[], axes: readonly strin
     if (items.length === 0) blocks.push(...paragraph("No two finished cells differ in this alone."));
     else blocks.push({ kind: "list", items });
   }
+  const controls = verdicts(pairs, CONTROL, grid);
+  if (controls.length > 0) {
+    blocks.push({ kind: "heading", text: "Against small dense networks" }, ...paragraph(controlText(grid)));
+    blocks.push({ kind: "list", items: controls });
+  }
   blocks.push(...paragraph(scratchText(grid)));
   return { id: "comparison", title: "What is distinguishable, and what is not", blocks };
 }
@@ -160,9 +165,9 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
       ),
     ],
   };
-  const tables = axes.map((axis): Block => {
+  const tables = [...axes, CONTROL].flatMap((axis): Block[] => {
     const own = pairs.filter((pair) => pair.axis === axis);
-    return { kind: "table", table: pairTable(own, axis) };
+    return own.length === 0 && axis === CONTROL ? [] : [{ kind: "table", table: pairTable(own, axis) }];
   });
   return {
     title: grid.title,

@@ -40,19 +40,34 @@ function test(a: AccuracyData, b: AccuracyData): PairTest {
   return { difference: (onlyB - onlyA) / a.robust.length, onlyA, onlyB, p: mcnemar(onlyA, onlyB).p };
 }
 
-/** All pairs of finished cells that differ in one choice, by choice, in the grid's order. */
+/** All pairs of finished cells that differ in one choice, by choice, in the grid's order; then those with their controls. */
 export function pairsOf({ cells }: Pick<GridData, "cells">): Pair[] {
   const done = cells.filter(isDone);
   const axes = Object.keys(cells[0]?.at ?? {});
   const apart = (a: DoneCell, b: DoneCell) => axes.filter((axis) => a.at[axis] !== b.at[axis]);
-  return axes.flatMap((axis) =>
+  const within = axes.flatMap((axis) =>
     done.flatMap((a, i) =>
       done.slice(i + 1).flatMap((b): Pair[] => {
-        if (apart(a, b).join() !== axis) return [];
-        const [before, after] = [test(a.result.before, b.result.before), test(a.result.after, b.result.after)];
-        return [{ axis, a, b, before, after }];
+        const alike = (a.control === undefined) === (b.control === undefined);
+        return alike && apart(a, b).join() === axis ? [paired(axis, a, b)] : [];
       }),
     ),
+  );
+  return [...within, ...controlPairs(done)];
+}
+
+function paired(axis: string, a: DoneCell, b: DoneCell): Pair {
+  const [before, after] = [test(a.result.before, b.result.before), test(a.result.after, b.result.after)];
+  return { axis, a, b, before, after };
+}
+
+/** What pairs of a cell and its small dense network are said to differ in. */
+export const CONTROL = "small dense network";
+
+/** Small dense networks, and the cells that each is to be compared with. */
+function controlPairs(done: readonly DoneCell[]): Pair[] {
+  return done.flatMap((a) =>
+    done.filter(({ control }) => control?.of.includes(a.name)).map((b) => paired(CONTROL, a, b)),
   );
 }
 

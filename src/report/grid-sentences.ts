@@ -13,7 +13,7 @@ const moments: readonly (readonly [When, string])[] = [
 /** The labels of a cell without one choice. */
 function named({ at }: CellData, ...without: readonly string[]): string {
   return Object.entries(at)
-    .filter(([axis]) => !without.includes(axis))
+    .filter(([axis, label]) => !without.includes(axis) && label !== "")
     .map(([, label]) => label)
     .join(" ");
 }
@@ -101,7 +101,7 @@ const text = ([low, high]: readonly [number, number]) => `${decimal(100 * low, 1
 
 /** Searches in random weights against those that began with the dense network, from the numbers. */
 export function scratchText({ cells }: GridData): string {
-  const done = cells.filter(isDone);
+  const done = cells.filter(isDone).filter(({ control }) => control === undefined);
   const [scratch, others] = [done.filter((cell) => cell.scratch), done.filter((cell) => !cell.scratch)];
   if (scratch.length === 0 || others.length === 0) return "";
   const of = (when: When) => {

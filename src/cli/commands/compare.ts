@@ -13,7 +13,7 @@ import { longJob } from "./long-job.js";
 const LONG = 600;
 
 /** The command line without the options that do not matter to what is made. */
-function named(path: string, { grid, seeds, set, profile, equal, skipInvalid }: CompareJobOptions): string {
+function named(path: string, { grid, seeds, set, profile, equal, skipInvalid, smallDense }: CompareJobOptions): string {
   const quoted = (text: string) => (/^[\w./,=:-]+$/.test(text) ? text : `'${text}'`);
   return [
     `s2ap compare ${quoted(path)}`,
@@ -22,6 +22,7 @@ function named(path: string, { grid, seeds, set, profile, equal, skipInvalid }: 
     ...grid.map((text) => `--grid ${quoted(text)}`),
     `--seeds ${seeds}`,
     ...(equal === "passes" ? ["--equal passes"] : []),
+    ...(smallDense ? ["--small-dense"] : []),
     ...(skipInvalid ? ["--skip-invalid"] : []),
   ].join(" ");
 }
@@ -64,6 +65,7 @@ export function compareCommand(cli: Cli) {
         .choices(["epochs", "passes"] as const)
         .default("epochs" as const),
     )
+    .option("--small-dense", "add dense networks of as many parameters as are kept, trained as long as all stages")
     .option("--set <path=value>", "change a value of the recipe; may be repeated", collect)
     .option("--profile <name>", "lay one of the recipe's profiles over it")
     .option("--tiny", "the same as --profile tiny")
@@ -77,9 +79,9 @@ export function compareCommand(cli: Cli) {
     .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
     .option("--threads <n>", "threads of libtorch; default one a processor", positive)
     .action(async (path, { plugin = [], json, threads, maxTime, tiny, report, dryRun, yes, ...rest }) => {
-      const { grid = [], set = [], skipInvalid = false } = rest;
+      const { grid = [], set = [], skipInvalid = false, smallDense = false } = rest;
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
-      const order = { ...rest, what: "run" as const, path, grid, set, skipInvalid, profile };
+      const order = { ...rest, what: "run" as const, path, grid, set, skipInvalid, smallDense, profile };
       const options: CompareJobOptions = { ...order, onlyReport: report === true, command: "" };
       const run: CompareJobOptions = { ...options, command: named(path, options) };
       const how = { threads, plugins: plugin, quiet: json === true };

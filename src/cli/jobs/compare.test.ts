@@ -34,7 +34,7 @@ const options: CompareJobOptions = {
     grid: ["stages.search.gradient.name=plain,random", "stages.finetune.awp=on,off"],
     seeds: "1",
   },
-  ...{ set: ["stages.search.gradient.warmupEpochs=0"], skipInvalid: false, equal: "epochs" },
+  ...{ set: ["stages.search.gradient.warmupEpochs=0"], skipInvalid: false, smallDense: false, equal: "epochs" },
   ...{ out: join(base, "runs"), onlyReport: false, command: "s2ap compare little.yaml" },
 };
 

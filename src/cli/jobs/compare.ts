@@ -7,6 +7,7 @@ import {
   estimateGrid,
   gridSoFar,
   type Skipped,
+  withSmallDense,
 } from "../../recipe/index.js";
 import { registries } from "../../recipe/registries.js";
 import type { Job } from "../jobs.js";
@@ -21,6 +22,7 @@ export interface CompareJobOptions {
   readonly set: readonly string[];
   readonly profile?: string | undefined;
   readonly skipInvalid: boolean;
+  readonly smallDense: boolean;
   readonly equal: "epochs" | "passes";
   /** Default: `runs/`, the recipe's name and `-compare`. */
   readonly out?: string | undefined;
@@ -49,9 +51,10 @@ function outOf({ out, profile, equal }: CompareJobOptions, { name }: CompareGrid
 
 /** Plans a comparison, or runs it as the grid that it is. */
 export const job: Job<CompareJobOptions, ComparePlan | GridJobResult> = async (options, context) => {
-  const { what, path, grid: choices, seeds, set, profile, skipInvalid, equal, from } = options;
+  const { what, path, grid: choices, seeds, set, profile, skipInvalid, equal, from, smallDense } = options;
   const plain = compareGrid(path, { registries, grid: choices, seeds, set, profile, skipInvalid });
-  const grid = equal === "passes" ? await equalPasses(plain) : plain;
+  const equalled = equal === "passes" ? await equalPasses(plain) : plain;
+  const grid = smallDense ? withSmallDense(equalled) : equalled;
   const out = outOf(options, grid);
   if (what === "run") return runGridAt(grid, { ...options, out }, context);
   const before = gridSoFar(grid, out);
