@@ -6,6 +6,7 @@ import type { AccuracyData, CellData, GridData } from "./grid-data.js";
 import { budgetText, controlText, ledger, meanTable } from "./grid-means.js";
 import { CONTROL, isDone, type Pair, type PairTest, pairsOf, share, successes, threshold } from "./grid-pairs.js";
 import { noise, resolution, scratchText, verdicts } from "./grid-sentences.js";
+import { sweepSection } from "./grid-sweep.js";
 import { markdown } from "./markdown.js";
 
 const withInterval = (hits: string) =>
@@ -175,6 +176,7 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
     notices: incomplete,
     sections: [
       numbers,
+      ...sweepSection(grid),
       ...(pairs.length === 0 ? [] : [comparison(grid, pairs, axes)]),
       limits(grid),
       ...(pairs.length === 0 ? [] : [{ id: "pairs", title: "Every comparison", blocks: tables }]),

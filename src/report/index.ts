@@ -11,6 +11,7 @@ export { collect } from "./collect.js";
 export type * from "./data.js";
 export type * from "./grid-data.js";
 export { gridMarkdown, gridSummary } from "./grid-page.js";
+export { sweepChart, sweepsOf } from "./grid-sweep.js";
 export { rowOfRun } from "./read-results.js";
 export { conditions, sentence } from "./sentence.js";
 export { terminalTable } from "./table.js";

@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import type { CellData, GridData } from "./grid-data.js";
+import { gridMarkdown } from "./grid-page.js";
+import { sweepChart, sweepsOf } from "./grid-sweep.js";
+
+const accuracy = (robust: number) => ({
+  ...{ attack: "pgd-20", eps: "8/255", clean: "1".repeat(100), robust: "1".repeat(robust) + "0".repeat(100 - robust) },
+});
+
+function cell(gamma: number, awp: string, seed: number, robust: number): CellData {
+  const at = { gamma: `gamma_${gamma}`, awp, seed: String(seed) };
+  const result = {
+    ...{ sparsity: 0.9, before: accuracy(robust - 10), after: accuracy(robust), passes: {}, seconds: {} },
+    ...{ maskDistances: [0.04, gamma], swapFraction: null },
+  };
+  return { name: Object.values(at).join("-"), at, scratch: false, status: "done", result };
+}
+
+const cells = [0.1, 0.003, 0.03].flatMap((gamma, i) => [
+  cell(gamma, "awp_on", 1, 40 + i),
+  cell(gamma, "awp_on", 2, 44 + i),
+  cell(gamma, "awp_off", 1, 30),
+]);
+const grid: GridData = {
+  ...{ format: 1, name: "g", title: "A sweep", repeat: "seed", dense: null, distances: [], made: null, cells },
+  sweeps: { gamma: { "gamma_0.1": 0.1, "gamma_0.003": 0.003, "gamma_0.03": 0.03 } },
+};
+
+test("every quantity that was measured has a curve for each of the other choices, in the order of the numbers", () => {
+  const sweeps = sweepsOf(grid);
+  expect(sweeps.map(({ id }) => id)).toEqual([
+    "gamma-robust-after",
+    "gamma-robust-before",
+    "gamma-clean-after",
+    "gamma-mask-distance",
+  ]);
+  expect(sweeps[0]?.curves).toEqual([
+    {
+      name: "awp_on",
+      points: [
+        { x: 0.003, values: [0.41, 0.45] },
+        { x: 0.03, values: [0.42, 0.46] },
+        { x: 0.1, values: [0.4, 0.44] },
+      ],
+    },
+    { name: "awp_off", points: [0.003, 0.03, 0.1].map((x) => ({ x, values: [0.3] })) },
+  ]);
+});
+
+test("the chart names its numbers, and the page tells it in words and numbers", () => {
+  const [first] = sweepsOf(grid);
+  const svg = first ? sweepChart(first) : "";
+  for (const text of ["0.003", "0.03", "0.1", "awp_on", "awp_off", "gamma", "Robust accuracy after finetuning, %"]) {
+    expect(svg).toContain(`>${text}</text>`);
+  }
+  expect(svg).not.toMatch(/NaN|undefined/);
+  const page = gridMarkdown(grid, { command: "c" });
+  expect(page).toContain("awp\\_on 43.0 at 0.003, 44.0 at 0.03 and 42.0 at 0.1;");
+  expect(page).toMatch(/\| awp\\_on +\| gamma 0\.003 +\| +43\.0 \(17\.6 to 68\.4\): 41\.0, 45\.0 \|/);
+});
+
+test("a grid without numbers, or with one of them done, has no curve", () => {
+  expect(sweepsOf({ ...grid, sweeps: {} })).toEqual([]);
+  expect(sweepsOf({ ...grid, cells: cells.slice(0, 3) })).toEqual([]);
+});

@@ -1,0 +1,183 @@
+// What a grid measured along a choice among numbers, such as gamma: curves of means, with every repetition's value as a point.
+import type { LineSeriesOption } from "echarts/charts";
+import { meanInterval } from "../util/index.js";
+import { type Block, type Chart, figures, type Section, type Table, words } from "./blocks.js";
+import {
+  bottomName,
+  type ChartOption,
+  fontSize,
+  legend,
+  renderSvg,
+  textWidth,
+  topName,
+  valueAxis,
+} from "./chart-frame.js";
+import { decimal, listing } from "./format.js";
+import type { CellNumbers, GridData } from "./grid-data.js";
+import { meanText } from "./grid-means.js";
+import { type DoneCell, isDone, share } from "./grid-pairs.js";
+import { roles, rowStyles, type Style } from "./palette.js";
+import { niceScale } from "./scale.js";
+
+interface Quantity {
+  /** Part of a file's name. */
+  readonly id: string;
+  readonly title: string;
+  /** In [0,1]; null where the cell has none. */
+  of(result: CellNumbers): number | null;
+}
+
+const QUANTITIES: readonly Quantity[] = [
+  { id: "robust-after", title: "Robust accuracy after finetuning, %", of: ({ after }) => share(after.robust) },
+  { id: "robust-before", title: "Robust accuracy before finetuning, %", of: ({ before }) => share(before.robust) },
+  { id: "clean-after", title: "Clean accuracy after finetuning, %", of: ({ after }) => share(after.clean) },
+  {
+    id: "mask-distance",
+    title: "Mask replaced in the last search epoch, % of kept",
+    of: ({ maskDistances }) => maskDistances.at(-1) ?? null,
+  },
+  { id: "swapped", title: "Swapped by the perturbation, % of kept", of: ({ swapFraction }) => swapFraction },
+];
+
+interface Point {
+  readonly x: number;
+  /** Of each repetition. */
+  readonly values: readonly number[];
+}
+
+interface Curve {
+  readonly name: string;
+  readonly points: readonly Point[];
+}
+
+export interface Sweep {
+  /** File name without its extension. */
+  readonly id: string;
+  readonly title: string;
+  /** What is swept, e.g. `gamma`. */
+  readonly key: string;
+  readonly curves: readonly Curve[];
+}
+
+function pointsOf(
+  cells: readonly DoneCell[],
+  axis: string,
+  numbers: Readonly<Record<string, number>>,
+  of: Quantity["of"],
+) {
+  const points = Object.entries(numbers).map(([label, x]): Point => {
+    const values = cells.filter(({ at }) => at[axis] === label).map(({ result }) => of(result));
+    return { x, values: values.filter((value) => value !== null) };
+  });
+  return points.filter(({ values }) => values.length > 0).sort((a, b) => a.x - b.x);
+}
+
+/** Every quantity along every choice among numbers, with a curve for each combination of the other choices. */
+export function sweepsOf({ cells, sweeps = {}, repeat }: GridData): Sweep[] {
+  const done = cells.filter(isDone).filter(({ control }) => control === undefined);
+  return Object.entries(sweeps).flatMap(([axis, numbers]) => {
+    const others = (cell: DoneCell) =>
+      Object.entries(cell.at).flatMap(([key, label]) => (key === axis || key === repeat ? [] : [label]));
+    const names = [...new Set(done.map((cell) => others(cell).join(" ")))];
+    const key = axis.split(".").at(-1) ?? axis;
+    return QUANTITIES.flatMap(({ id, title, of }): Sweep[] => {
+      const curves = names.map((name) => {
+        const own = done.filter((cell) => others(cell).join(" ") === name);
+        return { name: name || key, points: pointsOf(own, axis, numbers, of) };
+      });
+      const some = curves.filter(({ points }) => points.length > 1);
+      return some.length === 0 ? [] : [{ id: `${axis.replaceAll(".", "-")}-${id}`, title, key, curves: some }];
+    });
+  });
+}
+
+const rounded = (value: number) => Number((100 * value).toPrecision(6));
+const meanOf = ({ values }: Point) => meanInterval(values).mean;
+
+/** Numbers of several sizes are spaced by their logarithms. */
+function spacing(xs: readonly number[]): (x: number) => number {
+  const [least, most] = [Math.min(...xs), Math.max(...xs)];
+  return least > 0 && most / least >= 8 ? (x) => Math.log10(x) : (x) => x;
+}
+
+function series({ name, points }: Curve, place: (x: number) => number, style: Style): LineSeriesOption[] {
+  const color = style.colour.light;
+  const shared = { type: "line", emphasis: { disabled: true }, silent: true, color } as const;
+  const single = points.flatMap(({ x, values }) =>
+    values.length > 1 ? values.map((value) => [place(x), rounded(value)]) : [],
+  );
+  return [
+    {
+      ...shared,
+      name,
+      data: points.map((point) => [place(point.x), rounded(meanOf(point))]),
+      ...{ symbol: style.symbol, symbolSize: 8, showSymbol: true, lineStyle: { color, width: 2 } },
+      itemStyle: { color, borderColor: roles.paper.light, borderWidth: 1 },
+    },
+    {
+      ...shared,
+      data: single,
+      ...{ symbol: "circle", symbolSize: 4, showSymbol: true, lineStyle: { color, width: 0 } },
+      itemStyle: { color, opacity: 0.6 },
+    },
+  ];
+}
+
+const panelHeight = 250;
+
+/** Means along what is swept, joined, and each repetition as a small point, as SVG. */
+export function sweepChart({ id, title, key, curves }: Sweep): string {
+  const styles = rowStyles(curves.map(({ name }) => ({ name })));
+  const xs = [...new Set(curves.flatMap(({ points }) => points.map(({ x }) => x)))];
+  const place = spacing(xs);
+  const ticks = new Map(xs.map((x) => [place(x), String(x)]));
+  const [low, high] = [Math.min(...ticks.keys()), Math.max(...ticks.keys())];
+  const pad = 0.05 * (high - low);
+  const values = curves.flatMap(({ points }) => points.flatMap((point) => point.values.map(rounded)));
+  const scale = niceScale(values, { zero: false, within: [0, 100] });
+  const left = Math.max(46, ...[scale.min, scale.max].map((value) => textWidth(scale.show(value)) + 10));
+  const names = legend(curves, 22);
+  const option: ChartOption = {
+    legend: names.option,
+    grid: { left, right: 16, top: names.height + 34, bottom: 42, outerBoundsMode: "none" },
+    xAxis: {
+      ...{ type: "value", min: low - pad, max: high + pad },
+      ...bottomName(key),
+      splitLine: { show: false },
+      axisLine: { show: true, onZero: false, lineStyle: { color: roles.rule.light } },
+      axisTick: { show: true, customValues: [...ticks.keys()], lineStyle: { color: roles.rule.light } },
+      axisLabel: {
+        ...{ color: roles.muted.light, fontSize, customValues: [...ticks.keys()], hideOverlap: true },
+        formatter: (at: number) => ticks.get(at) ?? "",
+      },
+    },
+    yAxis: { ...valueAxis(scale), ...topName(title, left) },
+    series: curves.flatMap((curve) => series(curve, place, styles.get(curve.name) as Style)),
+  };
+  return renderSvg(id, option, panelHeight + names.height);
+}
+
+function chartOf(sweep: Sweep): Chart {
+  const told = sweep.curves.map(({ name, points }) => {
+    const at = points.map((point) => `${decimal(100 * meanOf(point), 1)} at ${point.x}`);
+    return `${name} ${listing(at)}`;
+  });
+  const alt = `${sweep.title} by ${sweep.key}: ${told.join("; ")} (drawn in ${sweep.id}.svg).`;
+  return { id: sweep.id, title: sweep.title, alt, draw: () => sweepChart(sweep) };
+}
+
+function numbersOf(sweeps: readonly Sweep[]): Table {
+  const rows = sweeps.flatMap(({ title, key, curves }) =>
+    curves.flatMap(({ name, points }) => points.map(({ x, values }) => [title, name, `${key} ${x}`, meanText(values)])),
+  );
+  const columns = [...["Measured", "Cells", "At"].map(words), figures("Mean, % (95 % t interval): each repetition")];
+  return { caption: "Along the choices among numbers", columns, rows };
+}
+
+/** Curves along the choices among numbers; none where there are no such choices. */
+export function sweepSection(grid: GridData): Section[] {
+  const sweeps = sweepsOf(grid);
+  if (sweeps.length === 0) return [];
+  const block: Block = { kind: "charts", charts: sweeps.map(chartOf), numbers: numbersOf(sweeps) };
+  return [{ id: "sweeps", title: "Along numbers", blocks: [block] }];
+}
