@@ -1,8 +1,8 @@
 export { type CompareGrid, type CompareOptions, compareGrid, type Skipped } from "./compare.js";
 export { dataOptions } from "./data-options.js";
-export * from "./foreign/index.js";
 export { equalPasses } from "./equal-passes.js";
 export { type Estimate, type EstimateOptions, estimateGrid, estimateRecipe, type RunEstimate } from "./estimate.js";
+export * from "./foreign/index.js";
 export { type Axes, type Axis, type ExpandOptions, expandGrid, type GridPoint, type Over } from "./grid.js";
 export { type Cell, type Grid, type LoadGridOptions, loadGrid } from "./grid-load.js";
 export { type CellTold, type GridOptions, gridSoFar, runGrid } from "./grid-run.js";
@@ -25,6 +25,6 @@ export type {
   StageRecipe,
 } from "./schema.js";
 export { showRecipe } from "./show.js";
-export { saveStateDict } from "./state-dict.js";
 export { withSmallDense } from "./small-dense.js";
+export { saveStateDict } from "./state-dict.js";
 export { type Place, placeText } from "./tree.js";

@@ -30,6 +30,5 @@ export { peakMemory, resetPeakMemory } from "./peak-memory.js";
 export { type Ratio, ratio } from "./ratio.js";
 export { type AnyEntry, type Entry, entry, type Registry, registry } from "./registry.js";
 export { draws, type Rng, rng } from "./rng.js";
-export { type Rng, rng } from "./rng.js";
 export { type MeanInterval, meanInterval } from "./student.js";
 export { packageVersion } from "./version.js";

@@ -46,6 +46,8 @@ function apply(
       return param(stored, step.id);
     case "add":
       return ops.add(x, param(stored, step.id));
+    default:
+      throw new Error(`the smooth network has no ${step.op}: no oracle network has one`);
   }
 }
 

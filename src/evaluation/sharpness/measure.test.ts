@@ -7,7 +7,7 @@ import { tinyImages, tinyLosses, tinyPoint } from "../../../test/support/tiny-sc
 import { type Split, split } from "../../data/index.js";
 import { mapParams } from "../../nn/index.js";
 import { hydra } from "../../pruning/index.js";
-import { liveTensors, ops, scope } from "../../torch/index.js";
+import { liveTensors, ops, scope, type Tensor } from "../../torch/index.js";
 import { parseOptions, rng } from "../../util/index.js";
 import { crafterOf } from "./images.js";
 import { type MeasureSharpness, measureSharpness, type States } from "./measure.js";
@@ -97,8 +97,7 @@ describe("a record", () => {
         const mask = masks.get(name);
         return mask ? ops.mul(w, mask) : w;
       });
-      const forward = (x: (typeof images)["dataset"]["images"]) =>
-        model.forward({ params: theta, buffers }, x, { batchNorm: "running" });
+      const forward = (x: Tensor) => model.forward({ params: theta, buffers }, x, { batchNorm: "running" });
       const { x, y } = images.ordered(0, 10);
       const at = { rng: rng(0, "sharpness", "attack"), indices: Int32Array.from({ length: 10 }, (_, i) => i) };
       const victim = { logits: forward, passes: { forward: 0, backward: 0 } };
