@@ -1,6 +1,7 @@
 import type { ImageGrid } from "./data.js";
+import type { Origin } from "./origin.js";
 
-/** The report before it is HTML or Markdown: both say the same because both are written from this. */
+/** The report before it is HTML, Markdown, CSV, JSON or LaTeX: all say the same because all are written from this. */
 export interface ReportDocument {
   readonly title: string;
   /** What the reader sees, in one or two sentences. */
@@ -28,7 +29,33 @@ export type Block =
 export interface Table {
   readonly caption: string;
   readonly columns: readonly Column[];
-  readonly rows: readonly (readonly string[])[];
+  readonly rows: readonly (readonly Cell[])[];
+  /** What a page shows of rows that are too many for it; files of numbers have them all. */
+  readonly excerpt?: { readonly rows: readonly number[]; readonly note: string };
+}
+
+export type Cell = string | Figure;
+
+/** A number, or the two ends of an interval. */
+export interface Figure {
+  /** As it is shown. */
+  readonly text: string;
+  /** With all digits, in the unit of the column. */
+  readonly values: readonly number[];
+  readonly origin: Origin;
+  /** `values` are so many times what stands at the origin: 100 for percent. */
+  readonly times: number;
+  /** No other of its group can be told to be better. */
+  readonly best?: boolean;
+}
+
+export const cellText = (cell: Cell): string => (typeof cell === "string" ? cell : cell.text);
+
+/** The part of a table that fits on a page. */
+export function onPage({ caption, columns, rows, excerpt }: Table): Table {
+  if (excerpt === undefined) return { caption, columns, rows };
+  const shown = excerpt.rows.flatMap((index) => (rows[index] === undefined ? [] : [rows[index]]));
+  return { caption: `${caption} (${excerpt.note})`, columns, rows: shown };
 }
 
 export interface Column {

@@ -82,7 +82,8 @@ function joined(dir: string, rows: readonly ReportRow[], runs: readonly RunData[
 function filled(row: ReportRow, other: ReportRow): ReportRow {
   const present = Object.entries(row).filter(([, value]) => value !== null);
   const stageSeconds = { ...other.stageSeconds, ...row.stageSeconds };
-  return { ...other, ...(Object.fromEntries(present) as unknown as ReportRow), stageSeconds };
+  const origins = { ...other.origins, ...row.origins };
+  return { ...other, ...(Object.fromEntries(present) as unknown as ReportRow), stageSeconds, origins };
 }
 
 /** Two folders may each hold a `hydra`: then every name says which folder it is of. */

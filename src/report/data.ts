@@ -1,3 +1,5 @@
+import type { Origins } from "./origin.js";
+
 /** Everything a report says, as plain data: read from disk by `collect`, drawn by the rest of this folder. */
 export interface ReportData {
   readonly name: string;
@@ -39,6 +41,8 @@ export interface ReportRow {
   readonly stageSeconds: Readonly<Record<string, number>>;
   /** Run folder, relative to the experiment. */
   readonly run: string | null;
+  /** By field; seconds of a stage as `stageSeconds.search`. */
+  readonly origins: Origins;
 }
 
 export type Interval = readonly [lo: number, hi: number];
@@ -61,6 +65,8 @@ export interface RunData {
   readonly stages: readonly StageData[];
   /** Measured on the masks where the run has written them, else as its last epoch says; empty when neither is there. */
   readonly layerSparsity: Readonly<Record<string, number>>;
+  /** Of `layerSparsity`. */
+  readonly layerOrigins: Origins;
   readonly evaluations: readonly EvaluationData[];
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
 }
@@ -88,6 +94,13 @@ export interface EpochData {
   readonly sharpnessGap: number | null;
   readonly sparsity: number | null;
   readonly layerSparsity: Readonly<Record<string, number>>;
+  readonly layerOrigins: Origins;
+  /** Forward and backward passes of a step over those of the host alone; 1 is a plain step. */
+  readonly forwardCost: number | null;
+  readonly backwardCost: number | null;
+  /** What the gradient keeps from step to step, by name. */
+  readonly gradientState: Readonly<Record<string, number>>;
+  readonly origins: Origins;
 }
 
 export interface EvaluationData {
@@ -98,6 +111,7 @@ export interface EvaluationData {
   readonly examples: number | null;
   readonly eps: string | null;
   readonly seconds: number | null;
+  readonly origins: Origins;
 }
 
 /** Attacked images of one experiment. */

@@ -1,4 +1,4 @@
-import type { Block, Chart, ReportDocument, Section, Table } from "./blocks.js";
+import { type Block, type Chart, cellText, onPage, type ReportDocument, type Section, type Table } from "./blocks.js";
 import type { ImageExample, ImageGrid, Prediction } from "./data.js";
 import { label } from "./format.js";
 import { style } from "./html-style.js";
@@ -82,15 +82,18 @@ function escapeLine(line: string): string {
   return indent + escapeHtml(line);
 }
 
-function tableHtml({ caption, columns, rows }: Table, styles: ReadonlyMap<string, Style>): string {
+function tableHtml(table: Table, styles: ReadonlyMap<string, Style>): string {
+  const { caption, columns, rows } = onPage(table);
   const heads = columns.map(
     ({ head, align }) => `<th scope="col"${align === "right" ? ' class="num"' : ""}>${escapeHtml(head)}</th>`,
   );
   const lines = rows.map((cells) => {
-    const all = cells.map((cell, index) => {
+    const all = cells.map((entry, index) => {
+      const cell = cellText(entry);
       if (index === 0)
         return `<th scope="row"${cell.length <= 24 ? ' class="short"' : ""}>${swatch(styles.get(cell))}${escapeHtml(cell)}</th>`;
-      return `<td class="${columns[index]?.align === "right" ? "num" : "text"}">${escapeHtml(cell)}</td>`;
+      const text = typeof entry !== "string" && entry.best ? `<strong>${escapeHtml(cell)}</strong>` : escapeHtml(cell);
+      return `<td class="${columns[index]?.align === "right" ? "num" : "text"}">${text}</td>`;
     });
     return `<tr>${all.join("")}</tr>`;
   });

@@ -1,8 +1,18 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { wilson } from "../util/index.js";
-import type { EpochData, ImageExample, ImageGrid, Interval, Prediction, ReportRow, RunData } from "./data.js";
+import type {
+  EpochData,
+  EvaluationData,
+  ImageExample,
+  ImageGrid,
+  Interval,
+  Prediction,
+  ReportRow,
+  RunData,
+} from "./data.js";
 import { interval, number, numbers, readJson, share, shortPath, text } from "./json.js";
+import { computed, type Origins, pointer, read } from "./origin.js";
 
 const row = z.object({
   name: z.string(),
@@ -23,7 +33,7 @@ const row = z.object({
   seconds: number,
   stageSeconds: numbers,
   run: text,
-} satisfies Record<keyof ReportRow, z.ZodType>);
+} satisfies Record<keyof Omit<ReportRow, "origins">, z.ZodType>);
 
 const results = z.object({ name: text, rows: z.array(z.unknown()).catch([]) });
 
@@ -39,7 +49,23 @@ export function readRows(folder: string, problems: string[]): { name: string | n
   const parsed = file.data.rows.map((entry) => row.safeParse(entry));
   const bad = parsed.filter((entry) => !entry.success).length;
   if (bad > 0) problems.push(`${shortPath(path)}: ${bad} of ${parsed.length} rows cannot be read and are left out.`);
-  return { name: file.data.name, rows: parsed.flatMap((entry) => (entry.success ? [withoutAttack(entry.data)] : [])) };
+  return {
+    name: file.data.name,
+    rows: parsed.flatMap((entry, index) => {
+      return entry.success ? [withoutAttack({ ...entry.data, origins: rowOrigins(path, index, entry.data) })] : [];
+    }),
+  };
+}
+
+/** Where the numbers of a row of a file stand. */
+function rowOrigins(file: string, index: number, found: z.output<typeof row>): Origins {
+  const at = (...steps: readonly string[]) => read({ file, at: pointer("rows", index, ...steps) });
+  const own = Object.entries(found).filter(([, value]) => value !== null);
+  const stages = Object.keys(found.stageSeconds);
+  return Object.fromEntries([
+    ...own.map(([field]) => [field, at(field)]),
+    ...stages.map((stage) => [`stageSeconds.${stage}`, at("stageSeconds", stage)]),
+  ]);
 }
 
 function last<K extends keyof EpochData>(run: RunData, stage: string, key: K): EpochData[K] | null {
@@ -82,7 +108,43 @@ export function rowOfRun(run: RunData): ReportRow {
     seconds: sum(Object.values(stageSeconds)),
     stageSeconds,
     run: null,
+    origins: runOrigins(run, evaluation, stageSeconds),
   });
+}
+
+/** Where the numbers of a run's own row stand in its log. */
+function runOrigins(run: RunData, evaluation: EvaluationData | undefined, stages: Readonly<Record<string, number>>) {
+  const found = evaluation?.origins ?? {};
+  const { cleanAccuracy, robustAccuracy, examples } = found;
+  const masked = run.stages.find((entry) => entry.stage === "search")?.epochs.at(-1)?.origins ?? {};
+  const secondsOf = (stage: string) => {
+    const epochs = run.stages.find((entry) => entry.stage === stage)?.epochs ?? [];
+    return computed(
+      "sum",
+      epochs.flatMap(({ seconds, origins }) => (seconds === null ? [] : [origins.seconds])),
+    );
+  };
+  const seconds = Object.keys(stages).map((stage) => [`stageSeconds.${stage}`, secondsOf(stage)] as const);
+  const spent = run.stages.flatMap(({ epochs }) => epochs.at(-1)?.origins.passes ?? []);
+  const all = {
+    ...found,
+    cleanInterval: computed("wilson", [cleanAccuracy, examples]),
+    robustInterval: found.robustInterval ?? computed("wilson", [robustAccuracy, examples]),
+    sparsity: masked.sparsity,
+    maskRobustAccuracy: masked.robustAccuracy,
+    maskDistance: masked.maskDistance,
+    swapFraction: masked.swapFraction,
+    sharpnessGap: masked.sharpnessGap,
+    passes: computed("sum", spent),
+    ...Object.fromEntries(seconds),
+    seconds: computed(
+      "sum",
+      seconds.flatMap(([, origin]) => origin ?? []),
+    ),
+  };
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([field, origin]) => (origin === undefined ? [] : [[field, origin] as const])),
+  );
 }
 
 /** A row that nothing attacked has no robust accuracy, whatever stands in its place. */

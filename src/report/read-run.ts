@@ -7,6 +7,7 @@ import { type EpochDone, lockOwner, type RunEvent, readEvents } from "../run/ind
 import type { EpochData, EvaluationData, RunData, RunState, StageData } from "./data.js";
 import { stageOrder } from "./format.js";
 import { interval, number, numbers, readJson, share, shortPath, text } from "./json.js";
+import { type Origins, type Place, pointer, read } from "./origin.js";
 
 const manifest = z.object({
   name: text,
@@ -33,6 +34,9 @@ const epochEvent = z.object({
   maskDistance: z.object({ perKept: number }).nullable().catch(null),
   swapFraction: number,
   sharpnessGap: number,
+  forwardCost: number,
+  backwardCost: number,
+  gradientState: numbers,
   sparsity: z.object({ total: share, layers: numbers }).nullable().catch(null),
 } satisfies Partial<Record<keyof EpochDone, z.ZodType>>);
 
@@ -67,33 +71,44 @@ export function readRun(folder: string, problems: string[]): RunData {
     machine: found.machine ?? null,
     data: found.data ?? null,
     stages,
-    layerSparsity: layersOf(folder, stages, problems),
+    ...layersOf(folder, stages, problems),
     evaluations: all(events, "evaluation", evaluationEvent).map(
-      ({ interval: robustInterval, ...rest }): EvaluationData =>
-        rest.attack === "clean"
-          ? { ...rest, robustAccuracy: null, robustInterval: null, eps: null }
-          : { ...rest, robustInterval },
+      ({ interval: robustInterval, place, ...rest }): EvaluationData => {
+        const origins = { ...origin(place, rest, evaluationFields), ...robustOrigin(place, robustInterval) };
+        return rest.attack === "clean"
+          ? { ...rest, robustAccuracy: null, robustInterval: null, eps: null, origins }
+          : { ...rest, robustInterval, origins };
+      },
     ),
-    warnings: all(events, "warning", warningEvent),
+    warnings: all(events, "warning", warningEvent).map(({ code, message }) => ({ code, message })),
   };
 }
 
 /** Share of zeros of every mask in `masks.safetensors`, in the order of the network's layers where the log has it. */
-function layersOf(folder: string, stages: readonly StageData[], problems: string[]): Record<string, number> {
+function layersOf(
+  folder: string,
+  stages: readonly StageData[],
+  problems: string[],
+): Pick<RunData, "layerSparsity" | "layerOrigins"> {
   const told = stages.flatMap((stage) => stage.epochs).findLast((epoch) => Object.keys(epoch.layerSparsity).length > 0);
   const logged = told?.layerSparsity ?? {};
+  const fromLog = { layerSparsity: logged, layerOrigins: told?.layerOrigins ?? {} };
   const path = join(folder, "masks.safetensors");
-  if (!existsSync(path)) return logged;
+  if (!existsSync(path)) return fromLog;
   try {
     const masks = [...readSafetensors(path).tensors].filter(([, mask]) => mask.dtype === "uint8");
     const measured = Object.fromEntries(
       masks.map(([name, { data }]) => [name, zeros(data) / Math.max(1, data.length)]),
     );
     const order = Object.keys(logged).filter((name) => name in measured);
-    return { ...Object.fromEntries(order.map((name) => [name, 0])), ...measured };
+    const origins = masks.map(([name]) => [name, { how: "zeros", from: [{ file: path, at: name }] }] as const);
+    return {
+      layerSparsity: { ...Object.fromEntries(order.map((name) => [name, 0])), ...measured },
+      layerOrigins: Object.fromEntries(origins),
+    };
   } catch {
     problems.push(`${shortPath(path)} cannot be read.`);
-    return logged;
+    return fromLog;
   }
 }
 
@@ -108,12 +123,18 @@ function stateOf(status: string | null, folder: string): RunState {
   return status === "done" || status === "stopped" || status === "failed" ? status : "unknown";
 }
 
+/** An event and its line. */
+interface Logged {
+  readonly event: RunEvent;
+  readonly place: Place;
+}
+
 /** The events of a folder; where the log is damaged, the lines that are whole. */
-function eventsOf(folder: string, problems: string[]): readonly RunEvent[] {
+function eventsOf(folder: string, problems: string[]): readonly Logged[] {
+  const path = join(folder, "events.jsonl");
   try {
-    return readEvents(folder);
+    return readEvents(folder).map((event, index) => ({ event, place: { file: path, line: index + 1, at: "" } }));
   } catch {
-    const path = join(folder, "events.jsonl");
     const { events, damaged } = salvage(path);
     const lines = damaged === 1 ? "one damaged line is" : `${damaged} damaged lines are`;
     problems.push(damaged > 0 ? `${shortPath(path)}: ${lines} left out.` : `${shortPath(path)} cannot be read.`);
@@ -121,15 +142,14 @@ function eventsOf(folder: string, problems: string[]): readonly RunEvent[] {
   }
 }
 
-function salvage(path: string): { events: RunEvent[]; damaged: number } {
-  const events: RunEvent[] = [];
+function salvage(path: string): { events: Logged[]; damaged: number } {
+  const events: Logged[] = [];
   let damaged = 0;
-  for (const line of readText(path)
-    .split("\n")
-    .filter((part) => part !== "")) {
+  for (const [index, line] of readText(path).split("\n").entries()) {
+    if (line === "") continue;
     try {
       const event = JSON.parse(line) as RunEvent | null;
-      if (typeof event?.type === "string") events.push(event);
+      if (typeof event?.type === "string") events.push({ event, place: { file: path, line: index + 1, at: "" } });
       else damaged += 1;
     } catch {
       damaged += 1;
@@ -147,14 +167,31 @@ function readText(path: string): string {
 }
 
 /** The events of one type that have the shape they should. */
-function all<T>(events: readonly RunEvent[], type: RunEvent["type"], schema: z.ZodType<T>): T[] {
+function all<T extends object>(events: readonly Logged[], type: RunEvent["type"], schema: z.ZodType<T>) {
   return events
-    .filter((event) => event.type === type)
-    .map((event) => schema.safeParse(event))
-    .flatMap((result) => (result.success ? [result.data] : []));
+    .filter(({ event }) => event.type === type)
+    .flatMap(({ event, place }): (T & { readonly place: Place })[] => {
+      const result = schema.safeParse(event);
+      return result.success ? [{ ...result.data, place }] : [];
+    });
 }
 
-function stagesOf(events: readonly RunEvent[]): StageData[] {
+const evaluationFields = ["cleanAccuracy", "robustAccuracy", "examples", "seconds"] as const;
+const epochFields = [
+  ...["loss", "cleanAccuracy", "robustAccuracy", "seconds", "swapFraction", "sharpnessGap"],
+  ...["forwardCost", "backwardCost"],
+] as const;
+
+/** Origins of the fields of a line that are there. */
+function origin(place: Place, line: Readonly<Record<string, unknown>>, fields: readonly string[]): Origins {
+  const known = fields.filter((field) => line[field] !== null && line[field] !== undefined);
+  return Object.fromEntries(known.map((field) => [field, read({ ...place, at: pointer(field) })]));
+}
+
+const robustOrigin = (place: Place, found: unknown): Origins =>
+  found === null ? {} : { robustInterval: read({ ...place, at: pointer("interval") }) };
+
+function stagesOf(events: readonly Logged[]): StageData[] {
   const changes = all(events, "stage", stageEvent);
   const epochs = all(events, "epoch", epochEvent);
   return stageOrder([...changes, ...epochs].map((event) => event.stage)).map((stage) => {
@@ -170,8 +207,11 @@ function stagesOf(events: readonly RunEvent[]): StageData[] {
   });
 }
 
-function toEpoch(event: z.output<typeof epochEvent>): EpochData {
-  const { passes, maskDistance, sparsity } = event;
+function toEpoch(event: z.output<typeof epochEvent> & { readonly place: Place }): EpochData {
+  const { passes, maskDistance, sparsity, place } = event;
+  const at = (...steps: readonly string[]): Place => ({ ...place, at: pointer(...steps) });
+  const layers = Object.keys(sparsity?.layers ?? {});
+  const state = Object.keys(event.gradientState);
   return {
     epoch: event.epoch,
     loss: event.loss,
@@ -184,5 +224,18 @@ function toEpoch(event: z.output<typeof epochEvent>): EpochData {
     sharpnessGap: event.sharpnessGap,
     sparsity: sparsity?.total ?? null,
     layerSparsity: sparsity?.layers ?? {},
+    layerOrigins: Object.fromEntries(layers.map((name) => [name, read(at("sparsity", "layers", name))])),
+    forwardCost: event.forwardCost,
+    backwardCost: event.backwardCost,
+    gradientState: event.gradientState,
+    origins: {
+      ...origin(place, event, epochFields),
+      ...(passes !== null && {
+        passes: { how: "sum", from: [at("passes", "forward"), at("passes", "backward")] },
+      }),
+      ...(maskDistance !== null && { maskDistance: read(at("maskDistance", "perKept")) }),
+      ...(sparsity !== null && { sparsity: read(at("sparsity", "total")) }),
+      ...Object.fromEntries(state.map((name) => [`gradientState.${name}`, read(at("gradientState", name))])),
+    },
   };
 }

@@ -1,7 +1,8 @@
 import { type Block, type Chart, figures, type Section, type Table, words } from "./blocks.js";
+import { figure, share, shareInterval } from "./cells.js";
 import { type Estimate, intervalChart, stackChart } from "./charts.js";
 import type { ReportData, ReportRow } from "./data.js";
-import { count, decimal, percent, percentInterval, seconds, significant, stageOrder, stageTitle } from "./format.js";
+import { count, decimal, seconds, significant, stageOrder, stageTitle } from "./format.js";
 import { type Style, stageColours } from "./palette.js";
 import { conditions } from "./sentence.js";
 
@@ -110,12 +111,12 @@ function accuracyTable(rows: readonly ReportRow[]): Table {
     ],
     rows: rows.map((row) => [
       row.name,
-      percent(row.sparsity, 2),
-      percent(row.robustAccuracy),
-      percentInterval(row.robustInterval),
-      percent(row.cleanAccuracy),
-      percentInterval(row.cleanInterval),
-      percent(row.maskRobustAccuracy),
+      share(row.sparsity, row.origins.sparsity, 2),
+      share(row.robustAccuracy, row.origins.robustAccuracy),
+      shareInterval(row.robustInterval, row.origins.robustInterval),
+      share(row.cleanAccuracy, row.origins.cleanAccuracy),
+      shareInterval(row.cleanInterval, row.origins.cleanInterval),
+      share(row.maskRobustAccuracy, row.origins.maskRobustAccuracy),
     ]),
   };
 }
@@ -135,12 +136,15 @@ function costTable(rows: readonly ReportRow[]): Table {
     ],
     rows: rows.map((row) => [
       row.name,
-      percent(row.maskDistance, 2),
-      percent(row.swapFraction, 2),
-      significant(row.sharpnessGap),
-      count(row.passes),
-      ...stages.map((stage) => seconds(row.stageSeconds[stage])),
-      seconds(row.seconds),
+      share(row.maskDistance, row.origins.maskDistance, 2),
+      share(row.swapFraction, row.origins.swapFraction, 2),
+      figure(significant(row.sharpnessGap), row.sharpnessGap, row.origins.sharpnessGap),
+      figure(count(row.passes), row.passes, row.origins.passes),
+      ...stages.map((stage) => {
+        const spent = row.stageSeconds[stage];
+        return figure(seconds(spent), spent, row.origins[`stageSeconds.${stage}`]);
+      }),
+      figure(seconds(row.seconds), row.seconds, row.origins.seconds),
     ]),
   };
 }

@@ -1,7 +1,8 @@
 import { stringify } from "yaml";
 import { type Block, figures, type Section, type Table, words } from "./blocks.js";
+import { figure, share, shareInterval } from "./cells.js";
 import type { ReportData, RunData } from "./data.js";
-import { count, decimal, missing, percent, percentInterval, seconds } from "./format.js";
+import { count, decimal, missing, seconds } from "./format.js";
 
 /** Seeds, recipes, versions and machines: where every number came from, and what went wrong on the way. */
 export function sourcesSection(data: ReportData): Section {
@@ -75,11 +76,11 @@ function evaluations(runs: readonly RunData[]): Table {
         run.name,
         entry.attack,
         entry.eps ?? missing,
-        count(entry.examples),
-        percent(entry.cleanAccuracy),
-        percent(entry.robustAccuracy),
-        percentInterval(entry.robustInterval),
-        seconds(entry.seconds),
+        figure(count(entry.examples), entry.examples, entry.origins.examples),
+        share(entry.cleanAccuracy, entry.origins.cleanAccuracy),
+        share(entry.robustAccuracy, entry.origins.robustAccuracy),
+        shareInterval(entry.robustInterval, entry.origins.robustInterval),
+        figure(seconds(entry.seconds), entry.seconds, entry.origins.seconds),
       ]),
     ),
   };

@@ -1,7 +1,9 @@
-import { type Block, type Chart, figures, type Section, type Table, words } from "./blocks.js";
+import { type Block, type Cell, type Chart, figures, type Section, type Table, words } from "./blocks.js";
+import { figure, share } from "./cells.js";
 import { barChart, type Line, lineChart } from "./charts.js";
 import type { EpochData, ReportData, RunData, StageData } from "./data.js";
 import { decimal, listing, missing, percent, significant, stageOrder, stageTitle } from "./format.js";
+import type { Origins } from "./origin.js";
 import { roles, type Style } from "./palette.js";
 import type { ScaleOptions } from "./scale.js";
 
@@ -12,12 +14,17 @@ interface Measure extends ScaleOptions {
   readonly id: string;
   readonly title: string;
   readonly unit: string;
-  /** In the unit of the chart. */
-  value(epoch: EpochData): number | null;
+  /** Field of an epoch. */
+  readonly field: keyof EpochData & string;
+  /** From the field's unit to that of the chart. */
+  readonly times: 1 | 100;
   show(value: number | null): string;
 }
 
-const hundredfold = (value: number | null): number | null => (value === null ? null : value * 100);
+function measured(epoch: EpochData, { field, times }: Measure): number | null {
+  const value = epoch[field];
+  return typeof value === "number" ? value * times : null;
+}
 
 const trainingMeasures: readonly Measure[] = [
   {
@@ -25,7 +32,8 @@ const trainingMeasures: readonly Measure[] = [
     title: "Loss",
     unit: "mean training loss",
     zero: false,
-    value: (e) => e.loss,
+    field: "loss",
+    times: 1,
     show: (v) => decimal(v, 3),
   },
   {
@@ -35,7 +43,8 @@ const trainingMeasures: readonly Measure[] = [
     zero: false,
     minSpan: 20,
     within: [0, 100],
-    value: (e) => hundredfold(e.robustAccuracy),
+    field: "robustAccuracy",
+    times: 100,
     show: (v) => decimal(v, 1),
   },
   {
@@ -45,7 +54,8 @@ const trainingMeasures: readonly Measure[] = [
     zero: false,
     minSpan: 20,
     within: [0, 100],
-    value: (e) => hundredfold(e.cleanAccuracy),
+    field: "cleanAccuracy",
+    times: 100,
     show: (v) => decimal(v, 1),
   },
 ];
@@ -56,7 +66,8 @@ const maskMeasures: readonly Measure[] = [
     title: "Mask distance",
     unit: "% of kept weights replaced",
     zero: true,
-    value: (e) => hundredfold(e.maskDistance),
+    field: "maskDistance",
+    times: 100,
     show: (v) => decimal(v, 2),
   },
   {
@@ -64,7 +75,8 @@ const maskMeasures: readonly Measure[] = [
     title: "Swap fraction",
     unit: "% of kept weights swapped out by z",
     zero: true,
-    value: (e) => hundredfold(e.swapFraction),
+    field: "swapFraction",
+    times: 100,
     show: (v) => decimal(v, 2),
   },
   {
@@ -72,7 +84,8 @@ const maskMeasures: readonly Measure[] = [
     title: "Sharpness gap",
     unit: "L(s + z) − L(s)",
     zero: true,
-    value: (e) => e.sharpnessGap,
+    field: "sharpnessGap",
+    times: 1,
     show: (v) => significant(v),
   },
 ];
@@ -89,7 +102,7 @@ function coursesOf(data: ReportData, styles: Styles, stage: string): Course[] {
   for (const run of data.runs) {
     const found = run.stages.find((entry) => entry.stage === stage);
     if (found === undefined || found.epochs.length === 0) continue;
-    const key = JSON.stringify(found.epochs.map(({ seconds: _, ...rest }) => rest));
+    const key = JSON.stringify(found.epochs.map(({ seconds: _, origins: _o, layerOrigins: _l, ...rest }) => rest));
     const group = groups.get(key) ?? { names: [], run, found };
     group.names.push(run.name);
     groups.set(key, group);
@@ -104,7 +117,11 @@ function coursesOf(data: ReportData, styles: Styles, stage: string): Course[] {
 function chartOf(id: string, courses: readonly Course[], measure: Measure): Chart[] {
   const lines = courses
     .map(
-      ({ name, style, epochs }): Line => ({ name, style, points: epochs.map((e) => [e.epoch + 1, measure.value(e)]) }),
+      ({ name, style, epochs }): Line => ({
+        name,
+        style,
+        points: epochs.map((e) => [e.epoch + 1, measured(e, measure)]),
+      }),
     )
     .filter((line) => line.points.some(([, value]) => value !== null));
   if (lines.length === 0) return [];
@@ -131,24 +148,28 @@ function course({ points }: Line, measure: Measure): string {
 
 const mostRows = 12;
 
-/** Evenly spread, with the first and the last. */
-function thinned<T>(items: readonly T[]): readonly T[] {
-  if (items.length <= mostRows) return items;
-  const at = Array.from({ length: mostRows }, (_, index) => Math.round((index * (items.length - 1)) / (mostRows - 1)));
-  return at.map((index) => items[index] as T);
+/** Positions in a list of this length, evenly spread, with the first and the last. */
+function thinned(length: number): number[] {
+  const shown = Math.min(mostRows, length);
+  return Array.from({ length: shown }, (_, i) => (shown < 2 ? 0 : Math.round((i * (length - 1)) / (shown - 1))));
+}
+
+function measureCell(epoch: EpochData, measure: Measure): Cell {
+  const { field, times } = measure;
+  const text = measure.show(measured(epoch, measure));
+  return figure(text, epoch[field] as number | null, epoch.origins[field], times);
 }
 
 function numbersOf(caption: string, courses: readonly Course[], measures: readonly Measure[]): Table {
   const thin = courses.some(({ epochs }) => epochs.length > mostRows);
+  const starts = courses.map((_, i) => courses.slice(0, i).reduce((sum, { epochs }) => sum + epochs.length, 0));
+  const shown = courses.flatMap(({ epochs }, i) => thinned(epochs.length).map((at) => at + (starts[i] ?? 0)));
   return {
-    caption: thin ? `${caption} (${mostRows} epochs of each, evenly spread)` : caption,
+    caption,
+    ...(thin && { excerpt: { rows: shown, note: `${mostRows} epochs of each, evenly spread` } }),
     columns: [words("Network"), figures("Epoch"), ...measures.map(({ title, unit }) => figures(`${title} (${unit})`))],
     rows: courses.flatMap(({ name, epochs }) =>
-      thinned(epochs).map((epoch) => [
-        name,
-        String(epoch.epoch + 1),
-        ...measures.map((measure) => measure.show(measure.value(epoch))),
-      ]),
+      epochs.map((epoch) => [name, String(epoch.epoch + 1), ...measures.map((measure) => measureCell(epoch, measure))]),
     ),
   };
 }
@@ -199,7 +220,7 @@ export function layersSection(data: ReportData, styles: Styles): Section {
   const title = "Sparsity per layer";
   const found = data.runs
     .filter((run) => Object.keys(run.layerSparsity).length > 0)
-    .map((run) => ({ name: run.name, layers: run.layerSparsity }));
+    .map((run) => ({ name: run.name, layers: run.layerSparsity, origins: run.layerOrigins }));
   if (found.length === 0) {
     return { id: "layers", title, blocks: [{ kind: "text", text: "No run has recorded the sparsity of its layers." }] };
   }
@@ -221,11 +242,20 @@ export function layersSection(data: ReportData, styles: Styles): Section {
 
 const layerName = (layer: string): string => layer.replace(/\.weight$/, "");
 
-function layerTable(found: readonly { name: string; layers: Readonly<Record<string, number>> }[]): Table {
+interface Layers {
+  readonly name: string;
+  readonly layers: Readonly<Record<string, number>>;
+  readonly origins: Origins;
+}
+
+function layerTable(found: readonly Layers[]): Table {
   const layers = [...new Set(found.flatMap((entry) => Object.keys(entry.layers)))];
   return {
     caption: "Sparsity of every prunable layer, % of its weights removed",
     columns: [words("Layer"), ...found.map(({ name }) => figures(name))],
-    rows: layers.map((layer) => [layerName(layer), ...found.map((entry) => percent(entry.layers[layer], 2))]),
+    rows: layers.map((layer) => [
+      layerName(layer),
+      ...found.map(({ layers, origins }) => share(layers[layer], origins[layer], 2)),
+    ]),
   };
 }

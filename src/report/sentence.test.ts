@@ -24,6 +24,7 @@ function row(name: string, clean: number | null, robust: number | null, change: 
     seconds: null,
     stageSeconds: {},
     run: null,
+    origins: {},
     ...change,
   };
 }
