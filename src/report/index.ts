@@ -15,6 +15,7 @@ export { sweepChart, sweepsOf } from "./grid-sweep.js";
 export { rowOfRun } from "./read-results.js";
 export { conditions, sentence } from "./sentence.js";
 export { terminalTable } from "./table.js";
+export { FORMATS, type Format, type WrittenReport, writeReportFiles } from "./write.js";
 
 /** Where a report is written. */
 export interface ReportPaths {

@@ -79,7 +79,7 @@ function tableParts(table: Table): string[] {
 }
 
 /** The image grid in words: what every network sees, clean -> attacked. */
-function predictions(examples: readonly ImageExample[]): Table {
+export function predictions(examples: readonly ImageExample[]): Table {
   const names = [...new Set(examples.flatMap((example) => example.predictions.map(({ row }) => row)))];
   return {
     caption: "Predictions, clean → attacked (the pictures are in the HTML report)",

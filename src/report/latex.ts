@@ -1,0 +1,117 @@
+// Tables as LaTeX (booktabs), one `table` float each, to be \input. Text is escaped for text mode; what pdfTeX with its usual
+// Latin fonts cannot print is written as its code point, so that any name compiles.
+import { type Cell, cellText, type Table } from "./blocks.js";
+import { label, missing } from "./format.js";
+
+const commands: Readonly<Record<string, string>> = {
+  "\\": "\\textbackslash{}",
+  "{": "\\{",
+  "}": "\\}",
+  $: "\\$",
+  "&": "\\&",
+  "#": "\\#",
+  _: "\\_",
+  "%": "\\%",
+  "~": "\\textasciitilde{}",
+  "^": "\\textasciicircum{}",
+  "<": "\\textless{}",
+  ">": "\\textgreater{}",
+  "|": "\\textbar{}",
+  '"': "\\textquotedbl{}",
+  "'": "\\textquotesingle{}",
+  "`": "\\textasciigrave{}",
+  // After a line's end a bracket would be read as its option.
+  "[": "{[}",
+  "]": "{]}",
+  "−": "$-$",
+  "–": "--",
+  "—": "---",
+  "→": "$\\rightarrow$",
+  "×": "$\\times$",
+  "·": "$\\cdot$",
+  "✓": "$\\surd$",
+  "✗": "$\\times$",
+  "…": "\\ldots{}",
+  "\u00a0": "~",
+  λ: "$\\lambda$",
+  γ: "$\\gamma$",
+  "²": "\\textsuperscript{2}",
+};
+
+/** Text as it may stand in a paragraph, a caption or a cell. */
+export function escapeLatex(text: string): string {
+  const characters = [...label(text, 2000)];
+  return characters
+    .map((character, index) => {
+      // Two would print as one dash.
+      if (character === "-" && characters[index + 1] === "-") return "-{}";
+      if (Object.hasOwn(commands, character)) return commands[character];
+      if (/[\u0020-\u007e\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff]/.test(character)) return character;
+      return `{[}U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}{]}`;
+    })
+    .join("");
+}
+
+function cellLatex(cell: Cell): string {
+  const text = cellText(cell);
+  const escaped = text === missing ? "--" : escapeLatex(text);
+  return typeof cell !== "string" && cell.best ? `\\textbf{${escaped}}` : escaped;
+}
+
+/** Columns before the first number that repeat the cell above are left empty, as in print. */
+function quiet(rows: readonly (readonly Cell[])[], groups: number): (readonly Cell[])[] {
+  return rows.map((row, index) => {
+    const above = rows[index - 1];
+    let same = above !== undefined;
+    return row.map((cell, column) => {
+      same = same && column < groups && above !== undefined && cellText(cell) === cellText(above[column] ?? "");
+      return same ? "" : cell;
+    });
+  });
+}
+
+/**
+ * A table; `id` becomes its label. Heads of the form `group: column` that stand side by side share a line over them, with
+ * the group's name. More rows than fit on a page go into a longtable.
+ */
+export function latex(id: string, table: Table, groups = 0): string {
+  const { caption, columns } = table;
+  const format = columns.map(({ align }) => (align === "right" ? "r" : "l")).join("");
+  const line = (cells: readonly string[]) => `${cells.join(" & ")} \\\\`;
+  const heads = columns.map(({ head }) => head.split(": "));
+  const grouped = heads.some((parts) => parts.length > 1);
+  const head = [
+    ...(grouped ? groupLine(heads) : []),
+    line(heads.map((parts) => escapeLatex(parts.slice(1).join(": ") || (parts[0] ?? "")))),
+  ];
+  const body = quiet(table.rows, groups).map((row) => line(row.map(cellLatex)));
+  const named = `\\caption{${escapeLatex(caption)}}\\label{tab:${id}}`;
+  if (body.length > MOST_ROWS) {
+    const parts = [`\\begin{longtable}{${format}}`, `${named}\\\\`, "\\toprule", ...head, "\\midrule", "\\endhead"];
+    return lines([...parts, "\\bottomrule", "\\endfoot", ...body, "\\end{longtable}"], "booktabs, longtable");
+  }
+  const inner = [`\\begin{tabular}{${format}}`, "\\toprule", ...head, "\\midrule", ...body, "\\bottomrule"];
+  const parts = ["\\begin{table}", "\\centering", named, ...inner, "\\end{tabular}", "\\end{table}"];
+  return lines(parts, "booktabs");
+}
+
+const MOST_ROWS = 40;
+
+const lines = (parts: readonly string[], packages: string) =>
+  [`% needs: textcomp, ${packages}; from s2ap report`, ...parts, ""].join("\n");
+
+/** Group names over the columns that share them, and rules beneath. */
+function groupLine(heads: readonly (readonly string[])[]): string[] {
+  const spans: { name: string; from: number; to: number }[] = [];
+  for (const [index, parts] of heads.entries()) {
+    const name = parts.length > 1 ? (parts[0] ?? "") : "";
+    const last = spans.at(-1);
+    if (last !== undefined && last.name === name && name !== "") last.to = index;
+    else spans.push({ name, from: index, to: index });
+  }
+  const cells = spans.map(({ name, from, to }) =>
+    name === "" ? "" : `\\multicolumn{${to - from + 1}}{c}{${escapeLatex(name)}}`,
+  );
+  const rules = spans.filter(({ name }) => name !== "").map(({ from, to }) => `\\cmidrule(lr){${from + 1}-${to + 1}}`);
+  return [`${cells.join(" & ")} \\\\`, rules.join(" ")];
+}
