@@ -30,6 +30,8 @@ export interface Table {
   readonly caption: string;
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly Cell[])[];
+  /** So many columns at the left name groups of rows: LaTeX leaves out what repeats the row above. */
+  readonly groups?: number;
   /** What a page shows of rows that are too many for it; files of numbers have them all. */
   readonly excerpt?: { readonly rows: readonly number[]; readonly note: string };
 }

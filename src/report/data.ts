@@ -100,6 +100,8 @@ export interface EpochData {
   readonly backwardCost: number | null;
   /** What the gradient keeps from step to step, by name. */
   readonly gradientState: Readonly<Record<string, number>>;
+  /** Most bytes resident. */
+  readonly peakMemory: number | null;
   readonly origins: Origins;
 }
 

@@ -1,10 +1,14 @@
 import type { ReportDocument } from "./blocks.js";
 import type { ReportData } from "./data.js";
 import { rowStyles } from "./palette.js";
+import { costSection } from "./section-cost.js";
 import { imagesSection } from "./section-images.js";
+import { layersSection } from "./section-layers.js";
+import { maskSection } from "./section-mask.js";
+import { pairsSection } from "./section-pairs.js";
 import { resultSection } from "./section-result.js";
 import { sourcesSection } from "./section-sources.js";
-import { layersSection, maskSection, trainingSection } from "./section-training.js";
+import { trainingSection } from "./section-training.js";
 import { sentence } from "./sentence.js";
 
 const states: Readonly<Record<string, string>> = {
@@ -30,6 +34,8 @@ export function reportDocument(data: ReportData): ReportDocument {
   const styles = rowStyles([...data.rows, ...data.runs]);
   const sections = [
     resultSection(data, styles),
+    pairsSection(data),
+    costSection(data),
     trainingSection(data, styles),
     maskSection(data, styles),
     layersSection(data, styles),

@@ -74,8 +74,8 @@ function quiet(rows: readonly (readonly Cell[])[], groups: number): (readonly Ce
  * A table; `id` becomes its label. Heads of the form `group: column` that stand side by side share a line over them, with
  * the group's name. More rows than fit on a page go into a longtable.
  */
-export function latex(id: string, table: Table, groups = 0): string {
-  const { caption, columns } = table;
+export function latex(id: string, table: Table): string {
+  const { caption, columns, groups = 0 } = table;
   const format = columns.map(({ align }) => (align === "right" ? "r" : "l")).join("");
   const line = (cells: readonly string[]) => `${cells.join(" & ")} \\\\`;
   const heads = columns.map(({ head }) => head.split(": "));

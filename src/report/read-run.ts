@@ -37,8 +37,9 @@ const epochEvent = z.object({
   forwardCost: number,
   backwardCost: number,
   gradientState: numbers,
+  peakMemory: number,
   sparsity: z.object({ total: share, layers: numbers }).nullable().catch(null),
-} satisfies Partial<Record<keyof EpochDone, z.ZodType>>);
+} satisfies Partial<Record<keyof EpochDone | "peakMemory", z.ZodType>>);
 
 const evaluationEvent = z.object({
   attack: z.string(),
@@ -179,7 +180,7 @@ function all<T extends object>(events: readonly Logged[], type: RunEvent["type"]
 const evaluationFields = ["cleanAccuracy", "robustAccuracy", "examples", "seconds"] as const;
 const epochFields = [
   ...["loss", "cleanAccuracy", "robustAccuracy", "seconds", "swapFraction", "sharpnessGap"],
-  ...["forwardCost", "backwardCost"],
+  ...["forwardCost", "backwardCost", "peakMemory"],
 ] as const;
 
 /** Origins of the fields of a line that are there. */
@@ -228,6 +229,7 @@ function toEpoch(event: z.output<typeof epochEvent> & { readonly place: Place })
     forwardCost: event.forwardCost,
     backwardCost: event.backwardCost,
     gradientState: event.gradientState,
+    peakMemory: event.peakMemory,
     origins: {
       ...origin(place, event, epochFields),
       ...(passes !== null && {
