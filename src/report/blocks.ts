@@ -1,5 +1,6 @@
 import type { ImageGrid } from "./data.js";
 import type { Origin } from "./origin.js";
+import type { Surface } from "./surface.js";
 
 /** The report before it is HTML, Markdown, CSV, JSON or LaTeX: all say the same because all are written from this. */
 export interface ReportDocument {
@@ -72,6 +73,8 @@ export interface Chart {
   /** The chart in words and numbers, for those who do not see it. */
   readonly alt: string;
   draw(): string;
+  /** Where the chart shows one, for readers that can turn it. */
+  readonly surface?: Surface;
 }
 
 /** Shorthands for columns. */

@@ -22,6 +22,8 @@ export interface Line {
   readonly name: string;
   readonly style: Style;
   readonly points: readonly (readonly [epoch: number, value: number | null])[];
+  /** What is known of each point beyond its value. */
+  readonly ranges?: readonly (Interval | null)[];
 }
 
 /** Sizes at which the symbols look alike. */
@@ -30,13 +32,19 @@ const symbolSizes = { circle: 7, rect: 6.5, triangle: 8.5, diamond: 9.5 } as con
 const panelHeight = 250;
 const right = 12;
 
-/** Curves over epochs. `unit` names the vertical axis; `zero` keeps 0 in sight. */
-export function lineChart(id: string, lines: readonly Line[], options: ScaleOptions & { unit: string }): string {
+/** Curves over epochs from `first` (default 1) on. `unit` names the vertical axis; `zero` keeps 0 in sight. */
+export function lineChart(
+  id: string,
+  lines: readonly Line[],
+  options: ScaleOptions & { unit: string; first?: number },
+): string {
+  const { first = 1 } = options;
   const last = Math.max(1, ...lines.flatMap((line) => line.points.map(([epoch]) => epoch)));
-  const pad = last === 1 ? 0.5 : (last - 1) * 0.03;
-  const ticks = epochTicks(last);
+  const pad = last === first ? 0.5 : (last - first) * 0.03;
+  const ticks = first < 1 ? [0, ...epochTicks(last)] : epochTicks(last);
   const values = lines.flatMap((line) => line.points.flatMap(([, value]) => (value === null ? [] : rounded(value))));
-  const scale = niceScale(values, options);
+  const ends = lines.flatMap(({ ranges = [] }) => ranges.flatMap((range) => (range ?? []).map(rounded)));
+  const scale = niceScale([...values, ...ends], options);
   const left = Math.max(46, ...[scale.min, scale.max].map((value) => textWidth(scale.show(value)) + 10));
   const key = legend(lines, 22);
   const option: ChartOption = {
@@ -44,7 +52,7 @@ export function lineChart(id: string, lines: readonly Line[], options: ScaleOpti
     grid: { left, right, top: key.height + 34, bottom: 42, outerBoundsMode: "none" },
     xAxis: {
       type: "value",
-      min: 1 - pad,
+      min: first - pad,
       max: last + pad,
       ...bottomName("epoch"),
       splitLine: { show: false },
@@ -53,24 +61,54 @@ export function lineChart(id: string, lines: readonly Line[], options: ScaleOpti
       axisLabel: { color: roles.muted.light, fontSize, customValues: ticks, hideOverlap: true },
     },
     yAxis: { ...valueAxis(scale), ...topName(options.unit, left) },
-    series: lines.map(({ name, style, points }, index) => ({
-      type: "line" as const,
-      name,
-      data: points.map(([epoch, value], at) => ({
-        value: [epoch, value === null ? null : rounded(value)] as [number, number | null],
-        symbol: marked(at, points.length, index) ? style.symbol : "none",
+    series: [
+      ...lines.flatMap(rangeSeries),
+      ...lines.map(({ name, style, points }, index) => ({
+        type: "line" as const,
+        name,
+        data: points.map(([epoch, value], at) => ({
+          value: [epoch, value === null ? null : rounded(value)] as [number, number | null],
+          symbol: marked(at, points.length, index) ? style.symbol : "none",
+        })),
+        symbol: style.symbol,
+        symbolSize: symbolSizes[style.symbol],
+        showSymbol: true,
+        color: style.colour.light,
+        lineStyle: { color: style.colour.light, width: 2 },
+        itemStyle: { color: style.colour.light, borderColor: roles.paper.light, borderWidth: 1 },
+        emphasis: { disabled: true },
+        silent: true,
       })),
-      symbol: style.symbol,
-      symbolSize: symbolSizes[style.symbol],
-      showSymbol: true,
-      color: style.colour.light,
-      lineStyle: { color: style.colour.light, width: 2 },
-      itemStyle: { color: style.colour.light, borderColor: roles.paper.light, borderWidth: 1 },
-      emphasis: { disabled: true },
-      silent: true,
-    })),
+    ],
   };
   return renderSvg(id, option, panelHeight + key.height);
+}
+
+/** Upright bars with ends, from low to high. */
+function rangeSeries({ points, ranges = [], style }: Line): CustomSeriesOption[] {
+  const known = ranges.flatMap((range, i) => (range === null ? [] : [[points[i]?.[0] ?? 0, ...range].map(rounded)]));
+  if (known.length === 0) return [];
+  return [
+    {
+      type: "custom",
+      silent: true,
+      data: known,
+      encode: { x: 0, y: [1, 2] },
+      renderItem: (_, api) => {
+        const [x = 0, low = 0] = api.coord([api.value(0), api.value(1)]);
+        const [, high = 0] = api.coord([api.value(0), api.value(2)]);
+        const line = (x1: number, y1: number, x2: number, y2: number) => ({
+          type: "line" as const,
+          shape: { x1, y1, x2, y2 },
+          style: { stroke: style.colour.light, lineWidth: 1.5 },
+        });
+        return {
+          type: "group",
+          children: [line(x, low, x, high), line(x - 4, low, x + 4, low), line(x - 4, high, x + 4, high)],
+        };
+      },
+    },
+  ];
 }
 
 /** On long curves a symbol every so often, not at the same epochs on every line. */

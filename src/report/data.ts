@@ -1,4 +1,5 @@
-import type { Origins } from "./origin.js";
+import type { SecurityCurve } from "../evaluation/index.js";
+import type { Origin, Origins } from "./origin.js";
 
 /** Everything a report says, as plain data: read from disk by `collect`, drawn by the rest of this folder. */
 export interface ReportData {
@@ -68,6 +69,9 @@ export interface RunData {
   /** Of `layerSparsity`. */
   readonly layerOrigins: Origins;
   readonly evaluations: readonly EvaluationData[];
+  readonly cards: readonly CardData[];
+  readonly sharpness: SharpnessData | null;
+  readonly landscape: LandscapeData | null;
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
 }
 
@@ -114,6 +118,90 @@ export interface EvaluationData {
   readonly eps: string | null;
   readonly seconds: number | null;
   readonly origins: Origins;
+}
+
+/** The card of an evaluation. */
+export interface CardData {
+  /** Name of its folder. */
+  readonly name: string;
+  readonly preset: string | null;
+  readonly norm: string | null;
+  readonly eps: string | null;
+  readonly examples: number | null;
+  readonly classes: readonly ClassData[];
+  /** Robust accuracy by radius, where a minimum-norm attack measured it. */
+  readonly curve: {
+    readonly attack: string;
+    readonly norm: string;
+    readonly eps: string;
+    readonly curve: SecurityCurve;
+  } | null;
+  /** Of the curve's points, an array. */
+  readonly curveOrigin: Origin;
+}
+
+export interface ClassData {
+  readonly name: string;
+  readonly examples: number | null;
+  readonly cleanAccuracy: number | null;
+  readonly robustAccuracy: number | null;
+  /** 95 % interval of `robustAccuracy`. */
+  readonly interval: Interval | null;
+  readonly origins: Origins;
+}
+
+/** What `s2ap sharpness` measured of a search. */
+export interface SharpnessData {
+  readonly settings: {
+    readonly images: number | null;
+    readonly split: string | null;
+    readonly attack: string | null;
+    readonly objective: string | null;
+    readonly norm: string | null;
+    readonly eps: string | null;
+    readonly gamma: number | null;
+    readonly flipFraction: number | null;
+    readonly dtype: string | null;
+  };
+  readonly states: readonly SharpnessState[];
+}
+
+/** One state; numbers are `null` where they were not measured. */
+export interface SharpnessState {
+  /** Epochs done; 0 is the start. */
+  readonly epoch: number;
+  readonly loss: number | null;
+  /** The largest eigenvalue, and how far from it at most one is. */
+  readonly top: number | null;
+  readonly bound: number | null;
+  readonly trace: number | null;
+  readonly traceError: number | null;
+  /** Rises of the loss: at the ball's worst point, on average, after a flip. */
+  readonly worst: number | null;
+  readonly average: number | null;
+  readonly averageError: number | null;
+  readonly flip: number | null;
+  /** Largest eigenvalue of each layer by itself. */
+  readonly layers: Readonly<Record<string, number>>;
+  readonly origins: Origins;
+}
+
+/** The loss on a grid of two directions in score space. */
+export interface LandscapeData {
+  /** What was varied, in words. */
+  readonly plane: string | null;
+  readonly x: LandscapeAxis;
+  readonly y: LandscapeAxis;
+  /** Loss at (x, y), a row for each y; `null` where it is not measured. */
+  readonly loss: readonly (readonly (number | null)[])[];
+  /** Of `loss`, an array of arrays. */
+  readonly origin: Origin;
+}
+
+export interface LandscapeAxis {
+  readonly name: string;
+  /** Ascending. */
+  readonly at: readonly number[];
 }
 
 /** Attacked images of one experiment. */

@@ -2,11 +2,14 @@ import type { ReportDocument } from "./blocks.js";
 import type { ReportData } from "./data.js";
 import { rowStyles } from "./palette.js";
 import { costSection } from "./section-cost.js";
+import { evaluationsSection } from "./section-evaluations.js";
 import { imagesSection } from "./section-images.js";
+import { landscapeSection } from "./section-landscape.js";
 import { layersSection } from "./section-layers.js";
 import { maskSection } from "./section-mask.js";
 import { pairsSection } from "./section-pairs.js";
 import { resultSection } from "./section-result.js";
+import { sharpnessSection } from "./section-sharpness.js";
 import { sourcesSection } from "./section-sources.js";
 import { trainingSection } from "./section-training.js";
 import { sentence } from "./sentence.js";
@@ -39,6 +42,9 @@ export function reportDocument(data: ReportData): ReportDocument {
     trainingSection(data, styles),
     maskSection(data, styles),
     layersSection(data, styles),
+    sharpnessSection(data, styles),
+    landscapeSection(data),
+    evaluationsSection(data, styles),
     imagesSection(data),
     sourcesSection(data),
   ];

@@ -29,6 +29,9 @@ figure{margin:0;min-width:0}
 .chart{max-width:480px}
 figcaption{font-weight:600;font-size:.95rem;margin-bottom:6px;overflow-wrap:anywhere}
 svg{display:block;width:100%;height:auto}
+canvas{display:none;width:100%;height:auto;aspect-ratio:400/320;touch-action:pan-y;cursor:grab}
+.turns canvas{display:block}.turns svg{display:none}
+canvas:focus-visible{outline:2px solid var(--row-1);outline-offset:2px}
 .scroll{overflow-x:auto;margin:16px 0 20px}
 .scroll:focus-visible,summary:focus-visible{outline:2px solid var(--row-1);outline-offset:2px}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums lining-nums;min-width:min(100%,480px)}
@@ -59,5 +62,5 @@ pre{overflow-x:auto;background:var(--band);padding:12px 14px;font-size:.8rem;lin
 .right{color:var(--good)}.wrong{color:var(--bad)}
 footer{margin-top:48px;font-size:.82rem;color:var(--muted)}
 @media (max-width:520px){main{padding-top:24px}section{margin-top:32px}}
-@media print{main{max-width:none;padding:0}section,figure,tr{break-inside:avoid}section{break-inside:auto}details{display:none}.scroll{overflow:visible}body{font-size:11pt}}
+@media print{.turns canvas{display:none}.turns svg{display:block}main{max-width:none;padding:0}section,figure,tr{break-inside:avoid}section{break-inside:auto}details{display:none}.scroll{overflow:visible}body{font-size:11pt}}
 `;

@@ -1,25 +1,17 @@
 import { type Block, type Chart, cellText, onPage, type ReportDocument, type Section, type Table } from "./blocks.js";
 import type { ImageExample, ImageGrid, Prediction } from "./data.js";
-import { label } from "./format.js";
+import { chartsOf } from "./document-tables.js";
 import { style } from "./html-style.js";
 import { allColours, type Style } from "./palette.js";
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
+import { surfaceAttributes, surfaceScript } from "./surface-script.js";
+import { escapeXml } from "./xml.js";
 
 /** Text as it may stand between tags and inside quoted attributes. */
 export function escapeHtml(text: string): string {
-  return label(text, 2000)
-    .replace(/[&<>"']/g, (character) => entities[character] ?? "")
-    .replace(/([\d,]) %/g, "$1\u00a0%");
+  return escapeXml(text).replace(/([\d,]) %/g, "$1\u00a0%");
 }
 
-/** One page with everything in it: no script, nothing to fetch. `styles` colours the rows' names in tables. */
+/** One page with everything in it and nothing to fetch; the only script turns surfaces, where there are any. `styles` colours the rows' names in tables. */
 export function html(report: ReportDocument, styles: ReadonlyMap<string, Style>): string {
   const title = escapeHtml(report.title);
   return `<!doctype html>
@@ -40,7 +32,7 @@ export function html(report: ReportDocument, styles: ReadonlyMap<string, Style>)
 ${report.notices.map((notice) => `<p class="notice">${escapeHtml(notice)}</p>\n`).join("")}</header>
 ${report.sections.map((section) => sectionHtml(section, styles)).join("\n")}
 <footer>Written by s2ap from the run folders alone. Every chart's numbers are in the tables beneath it.</footer>
-</main>
+</main>${chartsOf(report).some(({ surface }) => surface !== undefined) ? `\n<script>${surfaceScript}</script>` : ""}
 </body>
 </html>
 `;
@@ -125,7 +117,8 @@ function chartHtml(chart: Chart): string {
     .replace(/^<svg width="(\d+)" height="(\d+)"/, (_, w: string, h: string) => {
       return `<svg width="${w}" height="${h}" role="img" aria-label="${escapeHtml(chart.alt)}"`;
     });
-  return `<figure class="chart"><figcaption>${escapeHtml(chart.title)}</figcaption>${svg}</figure>`;
+  const surface = chart.surface === undefined ? "" : ` ${surfaceAttributes(chart.surface)}`;
+  return `<figure class="chart"${surface}><figcaption>${escapeHtml(chart.title)}</figcaption>${svg}</figure>`;
 }
 
 function imagesHtml(grid: ImageGrid): string {

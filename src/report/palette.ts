@@ -46,9 +46,38 @@ const hues: readonly Colour[] = [
   colour("row-7", "#7a4fbf", "#b79bf0"),
 ];
 
+/**
+ * From low to high for surfaces: lightness rises evenly from blue to yellow, so that it is read alike with and without colours. Both
+ * pages have the same shades.
+ */
+const rampAnchors = ["#0d2a5c", "#2c5183", "#5a7a8f", "#8ea394", "#c6c879", "#fdea45"] as const;
+
+function mixed(share: number): string {
+  const place = share * (rampAnchors.length - 1);
+  const from = Math.min(Math.floor(place), rampAnchors.length - 2);
+  const [a, b] = [rampAnchors[from] ?? "", rampAnchors[from + 1] ?? ""];
+  const channels = [1, 3, 5].map((at) => {
+    const [low, high] = [a, b].map((shade) => Number.parseInt(shade.slice(at, at + 2), 16)) as [number, number];
+    return Math.round(low + (high - low) * (place - from));
+  });
+  return `#${channels.map((channel) => channel.toString(16).padStart(2, "0")).join("")}`;
+}
+
+const rampSteps = 24;
+export const ramp: readonly Colour[] = Array.from({ length: rampSteps }, (_, i) => {
+  const shade = mixed(i / (rampSteps - 1));
+  return colour(`ramp-${i}`, shade, shade);
+});
+
+/** The ramp's colour at a share in [0,1]. */
+export function rampColour(share: number): Colour {
+  const step = Math.min(rampSteps - 1, Math.max(0, Math.floor(share * rampSteps)));
+  return ramp[step] as Colour;
+}
+
 const symbols = ["circle", "rect", "triangle", "diamond"] as const;
 
-export const allColours: readonly Colour[] = [...Object.values(roles), ...stageColours, reference, ...hues];
+export const allColours: readonly Colour[] = [...Object.values(roles), ...stageColours, reference, ...hues, ...ramp];
 
 /** The style of every row; rows that nothing was removed from are the reference. */
 export function rowStyles(

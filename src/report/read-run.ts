@@ -8,6 +8,9 @@ import type { EpochData, EvaluationData, RunData, RunState, StageData } from "./
 import { stageOrder } from "./format.js";
 import { interval, number, numbers, readJson, share, shortPath, text } from "./json.js";
 import { type Origins, type Place, pointer, read } from "./origin.js";
+import { readCards } from "./read-cards.js";
+import { readLandscape } from "./read-landscape.js";
+import { readSharpness } from "./read-sharpness.js";
 
 const manifest = z.object({
   name: text,
@@ -81,6 +84,9 @@ export function readRun(folder: string, problems: string[]): RunData {
           : { ...rest, robustInterval, origins };
       },
     ),
+    cards: readCards(folder, problems),
+    sharpness: readSharpness(folder, problems),
+    landscape: readLandscape(folder, problems),
     warnings: all(events, "warning", warningEvent).map(({ code, message }) => ({ code, message })),
   };
 }
