@@ -64,6 +64,8 @@ export function onPage({ caption, columns, rows, excerpt }: Table): Table {
 export interface Column {
   readonly head: string;
   readonly align: "left" | "right";
+  /** Columns side by side may share a name above their heads. */
+  readonly group?: string;
 }
 
 export interface Chart {
@@ -75,6 +77,20 @@ export interface Chart {
   draw(): string;
   /** Where the chart shows one, for readers that can turn it. */
   readonly surface?: Surface;
+}
+
+/** A column's head where there is no line above it for its group's name. */
+export const fullHead = ({ head, group }: Column): string => (group === undefined ? head : `${group}: ${head}`);
+
+/** Runs of columns of one group, from left to right; none where no column has one. */
+export function headSpans(columns: readonly Column[]): { readonly group: string; readonly length: number }[] {
+  const spans: { group: string; length: number }[] = [];
+  for (const { group = "" } of columns) {
+    const last = spans.at(-1);
+    if (last?.group === group) last.length += 1;
+    else spans.push({ group, length: 1 });
+  }
+  return spans.some(({ group }) => group !== "") ? spans : [];
 }
 
 /** Shorthands for columns. */

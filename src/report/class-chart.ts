@@ -77,7 +77,7 @@ function row(api: Api, index: number, { clean, robust, interval }: ClassBar, col
     style: { stroke: roles.ink.light, lineWidth: 1.5 },
   });
   const [lo, hi] = interval === null ? [0, 0] : [x(interval[0]), x(interval[1])];
-  const end = Math.max(hi, x(clean ?? 0), x(robust ?? 0));
+  const end = Math.max(hi, x(robust ?? 0));
   const words = {
     type: "text" as const,
     style: {

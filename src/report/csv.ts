@@ -4,7 +4,7 @@
 // A spreadsheet runs text that begins with = + - @, tab or return as a formula, also inside quotes. Names come from files
 // of others, so such text is written with an apostrophe before it, which spreadsheets do not show. Numbers are left alone: a
 // leading minus before digits is no formula.
-import type { Cell, Table } from "./blocks.js";
+import { type Cell, fullHead, type Table } from "./blocks.js";
 import { label, missing } from "./format.js";
 
 const formula = /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/;
@@ -34,8 +34,8 @@ export function csv({ columns, rows }: Table): string {
       return cell !== undefined && typeof cell !== "string" && cell.values.length > 1;
     }),
   );
-  const head = columns.flatMap(({ head }, i) =>
-    wide[i] ? [csvText(`${head}, low`), csvText(`${head}, high`)] : [csvText(head)],
+  const head = columns.flatMap((column, i) =>
+    wide[i] ? [csvText(`${fullHead(column)}, low`), csvText(`${fullHead(column)}, high`)] : [csvText(fullHead(column))],
   );
   const body = rows.map((row) => columns.flatMap((_, i) => fields(row[i] ?? missing, wide[i] === true)));
   return [head, ...body].map((line) => `${line.join(",")}\r\n`).join("");

@@ -23,7 +23,7 @@ export function heatMapSvg({ x, y, z, scale, unit }: Surface): string {
     }),
   );
   return `<svg width="${width}" height="${height}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="11">
-${cells.join("\n")}
+<g shape-rendering="crispEdges">${cells.join("\n")}</g>
 ${centre(x.at, y.at)}
 ${axes(x, y)}
 ${key(scale, unit)}

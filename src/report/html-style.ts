@@ -40,6 +40,7 @@ caption span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 
 th,td{padding:7px 20px 7px 0;text-align:left;vertical-align:top}
 th:last-child,td:last-child{padding-right:0}
 thead th{vertical-align:bottom;font-weight:500;font-size:.82rem;line-height:1.3;color:var(--muted);border-bottom:1.5px solid var(--rule);max-width:8.2rem;min-width:4.2rem}
+.group{text-align:center;border-bottom:1px solid var(--grid);max-width:none}
 tbody th{font-weight:600;max-width:16rem;overflow-wrap:break-word;position:sticky;left:0;background:var(--paper)}
 tbody tr{border-bottom:1px solid var(--grid)}
 .num{text-align:right;white-space:nowrap}

@@ -1,4 +1,13 @@
-import { type Block, type Chart, cellText, onPage, type ReportDocument, type Section, type Table } from "./blocks.js";
+import {
+  type Block,
+  type Chart,
+  cellText,
+  headSpans,
+  onPage,
+  type ReportDocument,
+  type Section,
+  type Table,
+} from "./blocks.js";
 import type { ImageExample, ImageGrid, Prediction } from "./data.js";
 import { chartsOf } from "./document-tables.js";
 import { style } from "./html-style.js";
@@ -58,7 +67,7 @@ function blockHtml(block: Block, styles: ReadonlyMap<string, Style>): string {
       const numbers =
         block.numbers === null
           ? ""
-          : `\n<details><summary>The numbers</summary>${tableHtml(block.numbers, styles)}</details>`;
+          : `\n<details><summary>${block.charts.length === 0 ? escapeHtml(onPage(block.numbers).caption) : "The numbers"}</summary>${tableHtml(block.numbers, styles)}</details>`;
       return `<div class="charts">${block.charts.map(chartHtml).join("\n")}</div>${numbers}`;
     }
     case "images":
@@ -76,9 +85,16 @@ function escapeLine(line: string): string {
 
 function tableHtml(table: Table, styles: ReadonlyMap<string, Style>): string {
   const { caption, columns, rows } = onPage(table);
+  const spans = headSpans(columns);
   const heads = columns.map(
     ({ head, align }) => `<th scope="col"${align === "right" ? ' class="num"' : ""}>${escapeHtml(head)}</th>`,
   );
+  const groups = spans.map(({ group, length }) => {
+    return group === ""
+      ? `<td colspan="${length}"></td>`
+      : `<th scope="colgroup" colspan="${length}" class="group">${escapeHtml(group)}</th>`;
+  });
+  const over = groups.length === 0 ? "" : `<tr>${groups.join("")}</tr>\n`;
   const lines = rows.map((cells) => {
     const all = cells.map((entry, index) => {
       const cell = cellText(entry);
@@ -92,7 +108,7 @@ function tableHtml(table: Table, styles: ReadonlyMap<string, Style>): string {
   const name = escapeHtml(caption);
   // A region that scrolls must be reachable by keyboard and have a name.
   return `<div class="scroll" role="region" aria-label="${name}" tabindex="0"><table><caption><span>${name}</span></caption>
-<thead><tr>${heads.join("")}</tr></thead>
+<thead>${over}<tr>${heads.join("")}</tr></thead>
 <tbody>${lines.join("\n")}</tbody></table></div>`;
 }
 

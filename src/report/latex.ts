@@ -1,6 +1,6 @@
 // Tables as LaTeX (booktabs), one `table` float each, to be \input. Text is escaped for text mode; what pdfTeX with its usual
 // Latin fonts cannot print is written as its code point, so that any name compiles.
-import { type Cell, cellText, type Table } from "./blocks.js";
+import { type Cell, type Column, cellText, headSpans, type Table } from "./blocks.js";
 import { label, missing } from "./format.js";
 
 const commands: Readonly<Record<string, string>> = {
@@ -78,12 +78,8 @@ export function latex(id: string, table: Table): string {
   const { caption, columns, groups = 0 } = table;
   const format = columns.map(({ align }) => (align === "right" ? "r" : "l")).join("");
   const line = (cells: readonly string[]) => `${cells.join(" & ")} \\\\`;
-  const heads = columns.map(({ head }) => head.split(": "));
-  const grouped = heads.some((parts) => parts.length > 1);
-  const head = [
-    ...(grouped ? groupLine(heads) : []),
-    line(heads.map((parts) => escapeLatex(parts.slice(1).join(": ") || (parts[0] ?? "")))),
-  ];
+  const grouped = groupLine(columns);
+  const head = [...grouped, line(columns.map(({ head }) => escapeLatex(head)))];
   const body = quiet(table.rows, groups).map((row) => line(row.map(cellLatex)));
   const named = `\\caption{${escapeLatex(caption)}}\\label{tab:${id}}`;
   if (body.length > MOST_ROWS) {
@@ -101,17 +97,13 @@ const lines = (parts: readonly string[], packages: string) =>
   [`% needs: textcomp, ${packages}; from s2ap report`, ...parts, ""].join("\n");
 
 /** Group names over the columns that share them, and rules beneath. */
-function groupLine(heads: readonly (readonly string[])[]): string[] {
-  const spans: { name: string; from: number; to: number }[] = [];
-  for (const [index, parts] of heads.entries()) {
-    const name = parts.length > 1 ? (parts[0] ?? "") : "";
-    const last = spans.at(-1);
-    if (last !== undefined && last.name === name && name !== "") last.to = index;
-    else spans.push({ name, from: index, to: index });
-  }
-  const cells = spans.map(({ name, from, to }) =>
-    name === "" ? "" : `\\multicolumn{${to - from + 1}}{c}{${escapeLatex(name)}}`,
-  );
-  const rules = spans.filter(({ name }) => name !== "").map(({ from, to }) => `\\cmidrule(lr){${from + 1}-${to + 1}}`);
-  return [`${cells.join(" & ")} \\\\`, rules.join(" ")];
+function groupLine(columns: readonly Column[]): string[] {
+  let from = 1;
+  const spans = headSpans(columns).map(({ group, length }) => {
+    from += length;
+    return { group, length, rule: `\\cmidrule(lr){${from - length}-${from - 1}}` };
+  });
+  if (spans.length === 0) return [];
+  const cells = spans.map(({ group, length }) => `\\multicolumn{${length}}{c}{${escapeLatex(group)}}`);
+  return [`${cells.join(" & ")} \\\\`, spans.flatMap(({ group, rule }) => (group === "" ? [] : [rule])).join(" ")];
 }

@@ -1,4 +1,4 @@
-import { type Block, type Cell, cellText, onPage, type ReportDocument, type Table } from "./blocks.js";
+import { type Block, type Cell, cellText, fullHead, onPage, type ReportDocument, type Table } from "./blocks.js";
 import type { ImageExample } from "./data.js";
 import { label } from "./format.js";
 
@@ -63,7 +63,7 @@ function cellMarkdown(cell: Cell): string {
 /** The caption, then the table with its columns padded so that the text reads as a table too. */
 function tableParts(table: Table): string[] {
   const { caption, columns, rows } = onPage(table);
-  const cells = [columns.map(({ head }) => head), ...rows].map((row) => row.map(cellMarkdown));
+  const cells = [columns.map(fullHead), ...rows].map((row) => row.map(cellMarkdown));
   const widths = columns.map((_, index) => Math.max(3, ...cells.map((row) => [...(row[index] ?? "")].length)));
   const pad = (text: string, index: number) => {
     const room = " ".repeat((widths[index] ?? 0) - [...text].length);

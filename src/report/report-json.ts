@@ -1,4 +1,4 @@
-import type { Block, Cell, ReportDocument } from "./blocks.js";
+import { type Block, type Cell, fullHead, type ReportDocument } from "./blocks.js";
 import { tablesOf } from "./document-tables.js";
 import { placeText } from "./origin.js";
 
@@ -32,7 +32,7 @@ export function reportJson(report: ReportDocument, base: string): string {
     ...{ id, title: head, texts: blocks.flatMap(textsOf) },
   }));
   const tables = tablesOf(report).map(({ id, section, table: { caption, columns, rows } }) => ({
-    ...{ id, section, caption, columns: columns.map(({ head }) => head) },
+    ...{ id, section, caption, columns: columns.map(fullHead) },
     rows: rows.map((row) => row.map((cell) => cellJson(cell, base))),
   }));
   return `${JSON.stringify({ format: 1, title, lead, notices, sections, tables }, undefined, 1)}\n`;

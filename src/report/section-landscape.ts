@@ -76,12 +76,15 @@ export function landscapeSection({ runs }: ReportData): Section {
   const text =
     `The loss where the scores are moved in two directions${planes === "" ? "" : ` (${planes})`}, the mask selected anew at every ` +
     "point. The ring is the solution itself. Colours and heights of all networks are on one scale. Drag a surface to turn it, or use the arrow keys.";
+  const both = found.map((each, index) => chartsOf(each, index, scale));
+  const [maps, surfaces] = [0, 1].map((kind) => both.flatMap((charts) => charts[kind] ?? [])) as [Chart[], Chart[]];
   return {
     id: "landscape",
     title,
     blocks: [
       { kind: "text", text },
-      { kind: "charts", charts: found.flatMap((each, index) => chartsOf(each, index, scale)), numbers: numbers(found) },
+      { kind: "charts", charts: maps, numbers: null },
+      { kind: "charts", charts: surfaces, numbers: numbers(found) },
     ],
   };
 }

@@ -74,7 +74,7 @@ function accuracyCells({ plain, s2ap }: RowPair, measure: Accuracy): Cell[] {
 
 function pairTable(pairs: readonly RowPair[]): Table {
   const of = (measure: string) =>
-    ["Orig.", "+S2AP", "difference", "95 % interval"].map((each) => figures(`${measure}: ${each}`));
+    ["Orig.", "+S2AP", "difference", "95 % interval"].map((each) => ({ ...figures(each), group: measure }));
   const columns = [
     ...["Data", "Network"].map(words),
     figures("Sparsity, %"),

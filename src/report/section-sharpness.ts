@@ -108,13 +108,16 @@ function layerTable(runs: readonly Measured[]): Block[] {
   return [{ kind: "charts", charts: [], numbers: table }];
 }
 
+/** `of pgd-at`: those of a loss, or of an attack. */
+const made = (attack: string | null) => (attack?.startsWith("of ") ? attack : `of ${attack ?? missing}`);
+
 /** How each run was measured; runs that were measured alike share a sentence. */
 function conditions(runs: readonly Measured[]): string {
   const told = new Map<string, string[]>();
   for (const { name, sharpness } of runs) {
     const { images, split, attack, objective, norm, eps, gamma, dtype } = sharpness.settings;
     const text =
-      `${objective ?? "loss"} on ${count(images)} ${split ?? ""} images under ${attack ?? missing} (${norm ?? missing}, eps ${eps ?? missing}), ` +
+      `${objective ?? "loss"} on ${count(images)} ${split ?? ""} images with the adversarial examples ${made(attack)} (${norm ?? missing}, eps ${eps ?? missing}), ` +
       `the ball's gamma ${gamma ?? missing}, ${dtype ?? missing}`;
     told.set(text, [...(told.get(text) ?? []), name]);
   }

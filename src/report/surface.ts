@@ -100,8 +100,7 @@ function frame({ x, y, scale, unit }: Surface, view: View): string {
       [-1, 1, -h],
       [-1, 1, h],
     ]),
-    word([-1, 1, h], `${unit} ${short(scale.max)}`, "start", -6),
-    word([-1, 1, -h], short(scale.min), "end", -2),
+    word([-1, 1, h], `${unit} ${short(scale.min)} to ${short(scale.max)}`, "start", -6),
     word([0, -1, -h], ends(x), "middle", 26),
     word([1, 0, -h], ends(y), "start", 40),
   ].join("");
