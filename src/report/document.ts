@@ -11,6 +11,7 @@ import { pairsSection } from "./section-pairs.js";
 import { resultSection } from "./section-result.js";
 import { sharpnessSection } from "./section-sharpness.js";
 import { sourcesSection } from "./section-sources.js";
+import { summarySection } from "./section-summary.js";
 import { trainingSection } from "./section-training.js";
 import { sentence } from "./sentence.js";
 
@@ -36,6 +37,7 @@ function unfinished(data: ReportData): string[] {
 export function reportDocument(data: ReportData): ReportDocument {
   const styles = rowStyles([...data.rows, ...data.runs]);
   const sections = [
+    summarySection(data),
     resultSection(data, styles),
     pairsSection(data),
     costSection(data),

@@ -1,6 +1,6 @@
 import { label } from "./format.js";
 import { ramp, rampColour, roles } from "./palette.js";
-import { type Surface, short } from "./surface.js";
+import { between, type Surface, short } from "./surface.js";
 import { escapeXml } from "./xml.js";
 
 const left = 56;
@@ -17,7 +17,7 @@ export function heatMapSvg({ x, y, z, scale, unit }: Surface): string {
     row.map((value, c) => {
       const [x0 = 0, x1 = 0] = [across[c], across[c + 1]];
       const [y1 = 0, y0 = 0] = [down[r], down[r + 1]];
-      const level = value === null ? null : (value - scale.min) / (scale.max - scale.min);
+      const level = value === null ? null : between(value, scale.min, scale.max);
       const fill = level === null ? roles.band.light : rampColour(level).light;
       return `<path d="M${at(x0)} ${at(y0)}H${at(x1)}V${at(y1)}H${at(x0)}Z" fill="${fill}"></path>`;
     }),

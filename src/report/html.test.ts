@@ -1,24 +1,42 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { experimentFixture, removeFolders } from "../../test/support/experiment-fixture.js";
+import { explainedFixture } from "../../test/support/explained-fixture.js";
 import { collect } from "./collect.js";
 import { escapeHtml } from "./html.js";
 import { toHtml } from "./index.js";
+import { surfaceScript } from "./surface-script.js";
 
 afterAll(removeFolders);
 
 const page = toHtml(collect([experimentFixture()]));
-const hostile = toHtml(
-  collect([
-    experimentFixture({
-      names: {
-        dense: '"><img src=x onerror=alert(1)>',
-        hydra: "<script>alert('x')</script>",
-        "hydra-s2ap": "]]></style></svg><script>",
-        magnitude: "\u001b[31m{c|rich} {@1} %s\n\u0000& &lt;",
-      },
-    }),
-  ]),
-);
+const hostileNames = {
+  dense: '"><img src=x onerror=alert(1)>',
+  hydra: "<script>alert('x')</script>",
+  "hydra-s2ap": "]]></style></svg><script>",
+  magnitude: "\u001b[31m{c|rich} {@1} %s\n\u0000& &lt;",
+};
+const hostile = toHtml(collect([experimentFixture({ names: hostileNames })]));
+/** With the page's own script taken out: it is the only one. */
+function withoutScript(html: string): string {
+  const parts = html.split(`<script>${surfaceScript}</script>`);
+  expect(parts).toHaveLength(2);
+  return parts.join("");
+}
+const explained = withoutScript(toHtml(collect([explainedFixture()])));
+const explainedHostile = withoutScript(toHtml(collect([hostileFolder()])));
+
+/** Hostile names in what other commands leave, too. */
+function hostileFolder(): string {
+  const folder = explainedFixture({ names: hostileNames });
+  const path = join(folder, "hydra", "landscape.json");
+  const name = '"><script>alert(1)</script>';
+  writeFileSync(path, readFileSync(path, "utf8").replaceAll("first direction", JSON.stringify(name).slice(1, -1)));
+  const card = join(folder, "hydra", "evaluation", "2-autoattack", "card.json");
+  writeFileSync(card, readFileSync(card, "utf8").replaceAll("automobile", "</svg><script>x"));
+  return folder;
+}
 
 const voids = new Set(["meta", "img"]);
 
@@ -39,6 +57,8 @@ function unbalanced(html: string): string[] {
 describe.each([
   ["the report", page],
   ["a report of hostile names", hostile],
+  ["a report with sharpness, landscapes and cards", explained],
+  ["the same with hostile names", explainedHostile],
 ])("%s", (_, html) => {
   test("is one well-formed page that runs and fetches nothing", () => {
     expect(unbalanced(html)).toEqual([]);
@@ -90,5 +110,17 @@ describe("html", () => {
 
   test("is the same for the same folder", () => {
     expect(toHtml(collect([experimentFixture()]))).toBe(page);
+  });
+
+  test("has a script that asks for nothing and writes no markup", () => {
+    expect(surfaceScript).not.toMatch(
+      /fetch|XMLHttp|import|WebSocket|EventSource|https?:|innerHTML|eval|document\.write|<\/|localStorage/,
+    );
+  });
+
+  test("gives the script digits and separators alone", () => {
+    const attributes = [...explainedHostile.matchAll(/ data-[a-z]+="([^"]*)"/g)].map(([, value]) => value);
+    expect(attributes.length).toBeGreaterThanOrEqual(8);
+    for (const value of attributes) expect(value).toMatch(/^[-\d.,;e]+$/);
   });
 });

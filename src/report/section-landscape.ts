@@ -3,7 +3,7 @@ import { figure } from "./cells.js";
 import type { LandscapeData, ReportData } from "./data.js";
 import { significant } from "./format.js";
 import { heatMapSvg } from "./heat-map.js";
-import type { Origin } from "./origin.js";
+import { type Origin, pointer } from "./origin.js";
 import { niceScale } from "./scale.js";
 import { type Surface, surfaceSvg } from "./surface.js";
 
@@ -46,7 +46,11 @@ function numbers(found: readonly Named[]): Table {
           how: "read",
           from: origin.from.map((place) => ({ ...place, at: `${place.at}/${r}/${c}` })),
         };
-        return [name, significant(x.at[c]), significant(y.at[r]), figure(significant(value), value, at)];
+        const axis = ({ at: values }: LandscapeData["x"], which: 0 | 1, i: number) => {
+          const from = origin.from.map((place) => ({ ...place, at: pointer("axes", which, "values", i) }));
+          return figure(significant(values[i]), values[i], { how: "read", from });
+        };
+        return [name, axis(x, 0, c), axis(y, 1, r), figure(significant(value), value, at)];
       }),
     ),
   );

@@ -25,7 +25,9 @@ export interface RowPair {
 export function pairsOf({ rows, runs }: Pick<ReportData, "rows" | "runs">): RowPair[] {
   const members = rows.flatMap((row): Member[] => {
     const run = runs.find(({ name }) => name === row.name);
-    const facts = run && recipeFacts(run.recipe);
+    // A recipe may plan a search that this run, the pretraining of several, has not made.
+    const searched = run?.stages.some(({ stage, epochs }) => stage === "search" && epochs.length > 0);
+    const facts = searched ? recipeFacts(run?.recipe) : undefined;
     return run === undefined || facts === undefined ? [] : [{ row, run, facts }];
   });
   const key = ({ row, facts }: Member) => JSON.stringify([facts.rest, row.seed, row.attack, row.eps, row.examples]);

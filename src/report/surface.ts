@@ -43,7 +43,8 @@ interface Patch {
   readonly level: number;
 }
 
-const between = (value: number, lo: number, hi: number) =>
+/** Share of the way from `lo` to `hi`, in [0,1]; 0 where they are one. */
+export const between = (value: number, lo: number, hi: number) =>
   hi > lo ? Math.min(1, Math.max(0, (value - lo) / (hi - lo))) : 0;
 
 function patches({ x, y, z, scale }: Surface): Patch[] {
