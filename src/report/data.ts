@@ -71,7 +71,7 @@ export interface RunData {
   readonly evaluations: readonly EvaluationData[];
   readonly cards: readonly CardData[];
   readonly sharpness: SharpnessData | null;
-  readonly landscape: LandscapeData | null;
+  readonly landscapes: readonly LandscapeData[];
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
 }
 
@@ -186,13 +186,16 @@ export interface SharpnessState {
   readonly origins: Origins;
 }
 
-/** The loss on a grid of two directions in score space. */
+/** The loss on a line or a grid of directions in score space. */
 export interface LandscapeData {
-  /** What was varied, in words. */
-  readonly plane: string | null;
+  /** Epochs done. */
+  readonly epoch: number | null;
+  readonly images: number | null;
+  readonly split: string | null;
   readonly x: LandscapeAxis;
-  readonly y: LandscapeAxis;
-  /** Loss at (x, y), a row for each y; `null` where it is not measured. */
+  /** `null` of a line. */
+  readonly y: LandscapeAxis | null;
+  /** Loss at (x, y), a row for each y, one of a line; `null` where it is not measured. */
   readonly loss: readonly (readonly (number | null)[])[];
   /** Of `loss`, an array of arrays. */
   readonly origin: Origin;

@@ -45,7 +45,7 @@ export function reportDocument(data: ReportData): ReportDocument {
     maskSection(data, styles),
     layersSection(data, styles),
     sharpnessSection(data, styles),
-    landscapeSection(data),
+    landscapeSection(data, styles),
     evaluationsSection(data, styles),
     imagesSection(data),
     sourcesSection(data),

@@ -9,7 +9,7 @@ import { stageOrder } from "./format.js";
 import { interval, number, numbers, readJson, share, shortPath, text } from "./json.js";
 import { type Origins, type Place, pointer, read } from "./origin.js";
 import { readCards } from "./read-cards.js";
-import { readLandscape } from "./read-landscape.js";
+import { readLandscapes } from "./read-landscape.js";
 import { readSharpness } from "./read-sharpness.js";
 
 const manifest = z.object({
@@ -86,7 +86,7 @@ export function readRun(folder: string, problems: string[]): RunData {
     ),
     cards: readCards(folder, problems),
     sharpness: readSharpness(folder, problems),
-    landscape: readLandscape(folder, problems),
+    landscapes: readLandscapes(folder, problems),
     warnings: all(events, "warning", warningEvent).map(({ code, message }) => ({ code, message })),
   };
 }

@@ -51,7 +51,15 @@ describe("every number of a report", () => {
     const files = new Set(
       numbers.flatMap(({ cell }) => cell.from.map((place) => place.replace(/[:#].*/, "").replace(/^.*\//, ""))),
     );
-    const all = ["card.json", "events.jsonl", "landscape.json", "masks.safetensors", "results.json", "sharpness.json"];
+    const all = [
+      "card.json",
+      "events.jsonl",
+      "landscape-line.json",
+      "landscape.json",
+      "masks.safetensors",
+      "results.json",
+      "sharpness.json",
+    ];
     expect([...files].sort()).toEqual(all);
   });
 
@@ -94,10 +102,10 @@ describe("every number of a report", () => {
   test("is missed when the file says otherwise", () => {
     const other = explainedFixture();
     const before = JSON.parse(reportJson(reportDocument(collect([other])), other)) as { tables: SourcedTable[] };
-    writeFileSync(`${other}/hydra/landscape.json`, JSON.stringify({ axes: [{}, {}], loss: [[0]] }));
+    writeFileSync(`${other}/hydra/landscape.json`, JSON.stringify({ losses: [[0]] }));
     const cells = before.tables.flatMap(({ rows }) => rows.flat()).filter((cell) => typeof cell !== "string");
     const wrong = cells.filter((cell) => again(cell, reader(other))[0] !== valuesOf(cell)[0]);
-    expect(wrong.some(({ from }) => from[0]?.startsWith("hydra/landscape.json#/loss/0/1"))).toBe(true);
+    expect(wrong.some(({ from }) => from[0]?.startsWith("hydra/landscape.json#/losses/0/1"))).toBe(true);
   });
 
   test("stands in the CSV files with all its digits", () => {

@@ -1,9 +1,12 @@
-import { type Chart, figures, type Section, type Table, words } from "./blocks.js";
+import { type Block, type Chart, figures, type Section, type Table, words } from "./blocks.js";
 import { figure } from "./cells.js";
-import type { LandscapeData, ReportData } from "./data.js";
-import { significant } from "./format.js";
+import type { LandscapeAxis, LandscapeData, ReportData } from "./data.js";
+import type { Styles } from "./epoch-charts.js";
+import { count, significant } from "./format.js";
 import { heatMapSvg } from "./heat-map.js";
 import { type Origin, pointer } from "./origin.js";
+import { roles } from "./palette.js";
+import { profileChart } from "./profile-chart.js";
 import { niceScale } from "./scale.js";
 import { type Surface, surfaceSvg } from "./surface.js";
 
@@ -11,84 +14,130 @@ interface Named {
   readonly name: string;
   readonly landscape: LandscapeData;
 }
+type Plane = Named & { readonly landscape: { readonly y: LandscapeAxis } };
 
 const known = ({ loss }: LandscapeData): number[] => loss.flat().filter((value) => value !== null);
-
-function chartsOf({ name, landscape }: Named, index: number, scale: Surface["scale"]): Chart[] {
-  const surface: Surface = { x: landscape.x, y: landscape.y, z: landscape.loss, scale, unit: "loss" };
+const range = (landscape: LandscapeData) => {
   const values = known(landscape);
-  const range = `from ${significant(Math.min(...values))} to ${significant(Math.max(...values))}`;
-  const { x, y } = landscape;
-  const ends = ({ at }: LandscapeData["x"]) => `${significant(at[0])} to ${significant(at.at(-1))}`;
-  const where = `over ${x.name} (${ends(x)}) and ${y.name} (${ends(y)})`;
+  return `from ${significant(Math.min(...values))} to ${significant(Math.max(...values))}`;
+};
+const ends = ({ name, at }: LandscapeAxis) => `${name} (${significant(at[0])} to ${significant(at.at(-1))})`;
+
+/** One chart a direction, with all runs. */
+function lineCharts(found: readonly Named[], styles: Styles): Chart[] {
+  const directions = [...new Set(found.map(({ landscape }) => landscape.x.name))];
+  return directions.map((direction, index) => {
+    const own = found.filter(({ landscape }) => landscape.x.name === direction);
+    const id = `landscape-line-${index + 1}`;
+    const profiles = own.map(({ name, landscape: { x, loss } }) => ({
+      ...{ name, style: styles.get(name) ?? ({ colour: roles.muted, symbol: "circle" } as const) },
+      points: x.at.map((at, i) => [at, loss[0]?.[i] ?? null] as const),
+    }));
+    return {
+      id,
+      title: `Along ${direction}`,
+      alt: `Loss along ${direction}: ${own.map(({ name, landscape }) => `${name} ${range(landscape)}`).join("; ")}.`,
+      draw: () => profileChart(id, profiles, { x: `coordinate along ${direction}`, unit: "loss" }),
+    };
+  });
+}
+
+/** The plane from above and as a surface. */
+function planeCharts({ name, landscape }: Plane, index: number, scale: Surface["scale"]): [map: Chart, surface: Chart] {
+  const { x, y, loss } = landscape;
+  const surface: Surface = { x, y, z: loss, scale, unit: "loss" };
+  const told = `Loss of ${name} over ${ends(x)} and ${ends(y)}: ${range(landscape)}`;
+  const id = `landscape-${index + 1}`;
   return [
+    { id: `${id}-map`, title: `${name}, from above`, alt: `${told}, as colours.`, draw: () => heatMapSvg(surface) },
     {
-      id: `landscape-${index + 1}-map`,
-      title: `${name}, from above`,
-      alt: `Loss of ${name} ${where}: ${range}, as colours.`,
-      draw: () => heatMapSvg(surface),
-    },
-    {
-      id: `landscape-${index + 1}-surface`,
+      id: `${id}-surface`,
       title: `${name}, as a surface`,
-      alt: `Loss of ${name} ${where}: ${range}, as a surface.`,
+      alt: `${told}, as a surface.`,
       draw: () => surfaceSvg(surface),
       surface,
     },
   ];
 }
 
-function numbers(found: readonly Named[]): Table {
-  const rows = found.flatMap(({ name, landscape: { x, y, loss, origin } }) =>
-    loss.flatMap((row, r) =>
-      row.map((value, c) => {
-        const at: Origin = {
-          how: "read",
-          from: origin.from.map((place) => ({ ...place, at: `${place.at}/${r}/${c}` })),
-        };
-        const axis = ({ at: values }: LandscapeData["x"], which: 0 | 1, i: number) => {
-          const from = origin.from.map((place) => ({ ...place, at: pointer("axes", which, "values", i) }));
-          return figure(significant(values[i]), values[i], { how: "read", from });
-        };
-        return [name, axis(x, 0, c), axis(y, 1, r), figure(significant(value), value, at)];
-      }),
-    ),
+function rowsOf({ name, landscape: { x, y, loss, origin } }: Named): Table["rows"] {
+  const at = (file: Origin, path: string): Origin => ({
+    how: "read",
+    from: file.from.map((place) => ({ ...place, at: path })),
+  });
+  const axis = ({ at: values }: LandscapeAxis, which: 0 | 1, i: number) =>
+    figure(significant(values[i]), values[i], at(origin, pointer("settings", "axes", which, "coordinates", i)));
+  return loss.flatMap((row, r) =>
+    row.map((value, c) => [
+      name,
+      x.name,
+      axis(x, 0, c),
+      ...(y === null ? [] : [y.name, axis(y, 1, r)]),
+      figure(significant(value), value, at(origin, pointer("losses", r, c))),
+    ]),
   );
-  const most = 40;
-  const shown = Array.from({ length: Math.min(most, rows.length) }, (_, i) =>
-    rows.length <= most ? i : Math.round((i * (rows.length - 1)) / (most - 1)),
-  );
-  const [x, y] = [found[0]?.landscape.x.name ?? "x", found[0]?.landscape.y.name ?? "y"];
+}
+
+const most = 40;
+
+function numbers(caption: string, found: readonly Named[]): Table {
+  const rows = found.flatMap(rowsOf);
+  const plane = found.some(({ landscape }) => landscape.y !== null);
+  const shown = Array.from({ length: most }, (_, i) => Math.round((i * (rows.length - 1)) / (most - 1)));
   return {
-    caption: "Loss around the solutions",
-    columns: [words("Network"), figures(x), figures(y), figures("Loss")],
+    caption,
+    columns: [
+      words("Network"),
+      words("Direction"),
+      figures("Coordinate"),
+      ...(plane ? [words("Second direction"), figures("Coordinate")] : []),
+      figures("Loss"),
+    ],
     ...(rows.length > most && { excerpt: { rows: shown, note: `${most} points, evenly spread` } }),
     rows,
   };
 }
 
-/** The loss around the solutions, all on one scale. */
-export function landscapeSection({ runs }: ReportData): Section {
-  const found = runs.flatMap(({ name, landscape }) => (landscape === null ? [] : [{ name, landscape }]));
-  const title = "Loss landscapes over scores";
-  if (found.length === 0) return { id: "landscape", title, blocks: [] };
-  const scale = niceScale(
-    found.flatMap(({ landscape }) => known(landscape)),
-    { zero: false },
-  );
-  const planes = [...new Set(found.flatMap(({ landscape }) => landscape.plane ?? []))].join("; ");
-  const text =
-    `The loss where the scores are moved in two directions${planes === "" ? "" : ` (${planes})`}, the mask selected anew at every ` +
-    "point. The ring is the solution itself. Colours and heights of all networks are on one scale. Drag a surface to turn it, or use the arrow keys.";
-  const both = found.map((each, index) => chartsOf(each, index, scale));
-  const [maps, surfaces] = [0, 1].map((kind) => both.flatMap((charts) => charts[kind] ?? [])) as [Chart[], Chart[]];
-  return {
-    id: "landscape",
-    title,
-    blocks: [
+/** `s2ap landscape: 128 selection images; hydra after 3 epochs`. */
+function conditions(found: readonly Named[]): string {
+  const told = found.map(({ name, landscape: { epoch, images, split } }) => {
+    return `${name} after ${count(epoch)} epochs on ${count(images)} ${split ?? ""} images`;
+  });
+  return `${[...new Set(told)].join("; ")}. The masks are selected anew at every point; 0 is the search's own state.`;
+}
+
+/** The loss around searched scores, that of all runs on one scale. */
+export function landscapeSection({ runs }: ReportData, styles: Styles): Section {
+  const found = runs.flatMap(({ name, landscapes }) => landscapes.map((landscape): Named => ({ name, landscape })));
+  const lines = found.filter(({ landscape }) => landscape.y === null);
+  const planes = found.filter((each): each is Plane => each.landscape.y !== null);
+  const blocks: Block[] =
+    found.length === 0 ? [] : [{ kind: "text", text: `Loss along directions of s2ap landscape: ${conditions(found)}` }];
+  if (lines.length > 0) {
+    blocks.push({
+      kind: "charts",
+      charts: lineCharts(lines, styles),
+      numbers: numbers("Loss along a direction", lines),
+    });
+  }
+  if (planes.length > 0) {
+    const scale = niceScale(
+      planes.flatMap(({ landscape }) => known(landscape)),
+      { zero: false },
+    );
+    const both = planes.map((plane, index) => planeCharts(plane, index, scale));
+    const text =
+      "The ring is the search's own state. Colours and heights of all networks are on one scale. In the HTML report, drag a surface to turn it, or " +
+      "use the arrow keys.";
+    blocks.push(
       { kind: "text", text },
-      { kind: "charts", charts: maps, numbers: null },
-      { kind: "charts", charts: surfaces, numbers: numbers(found) },
-    ],
-  };
+      { kind: "charts", charts: both.map(([map]) => map), numbers: null },
+      {
+        kind: "charts",
+        charts: both.map(([, surface]) => surface),
+        numbers: numbers("Loss over two directions", planes),
+      },
+    );
+  }
+  return { id: "landscape", title: "Loss landscapes over scores", blocks };
 }

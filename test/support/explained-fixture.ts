@@ -43,7 +43,7 @@ function sharpness(run: string, sharp: number): unknown {
 }
 
 /** A bowl with one point that is not known. */
-function landscape(sharp: number): unknown {
+function landscape(sharp: number): { readonly plane: unknown; readonly line: unknown } {
   const [x, y] = [
     [-1, -0.5, 0, 0.5, 1],
     [-1, -0.25, 0.5],
@@ -52,10 +52,12 @@ function landscape(sharp: number): unknown {
     x.map((a) => (a === 1 && b === 0.5 ? null : Number((1.5 + sharp * (a * a + 0.5 * b * b)).toFixed(4)))),
   );
   const axes = [
-    { name: "first direction", values: x },
-    { name: "second direction", values: y },
+    { direction: "first direction", coordinates: x },
+    { direction: "second direction", coordinates: y },
   ];
-  return { format: 1, plane: "random directions", axes, loss };
+  const settings = { epoch: 4, images: 128, split: "selection" };
+  const plane = { format: 1, settings: { ...settings, axes }, losses: loss };
+  return { plane, line: { format: 1, settings: { ...settings, axes: axes.slice(0, 1) }, losses: loss.slice(1, 2) } };
 }
 
 function card(robust: number): unknown {
@@ -89,7 +91,9 @@ export function explainedFixture(options: ExperimentOptions = {}): string {
       writeFileSync(join(folder, run, path), `${JSON.stringify(value)}\n`);
     mkdirSync(join(folder, run, "evaluation", "2-autoattack"), { recursive: true });
     write("sharpness.json", sharpness(run, sharp));
-    write("landscape.json", landscape(sharp));
+    const { plane, line } = landscape(sharp);
+    write("landscape.json", plane);
+    write("landscape-line.json", line);
     write("evaluation/2-autoattack/card.json", card(sharp > 2 ? 0.25 : 0.31));
   }
   return folder;
