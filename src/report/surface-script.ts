@@ -87,7 +87,7 @@ export const surfaceScript = `
       const room = pen.measureText(text).width;
       pen.fillText(text, Math.min(W - room - 2, Math.max(2, px - room / 2)), Math.min(H - 4, py + dy));
     };
-    [[[-1, 1, Z], -6], [[0, -1.2, -Z], 16], [[1.2, 0, -Z], 16]].forEach(([point, dy], i) => word(point, names[i], dy));
+    [[[-1, 1, Z], -6], [[0, -1.4, -Z], 12], [[1.4, 0, -Z], 12]].forEach(([point, dy], i) => word(point, names[i], dy));
   };
   const all = () => surfaces.forEach(draw);
   const turn = (by, up) => {

@@ -102,8 +102,8 @@ function frame({ x, y, scale, unit }: Surface, view: View): string {
       [-1, 1, h],
     ]),
     word([-1, 1, h], `${unit} ${short(scale.min)} to ${short(scale.max)}`, "start", -6),
-    word([0, -1, -h], ends(x), "middle", 26),
-    word([1, 0, -h], ends(y), "start", 40),
+    word([0, -1, -h], ends(x), "end", 16),
+    word([1, 0, -h], ends(y), "start", 20),
   ].join("");
 }
 
