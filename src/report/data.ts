@@ -1,4 +1,4 @@
-import type { SecurityCurve } from "../evaluation/index.js";
+import type { SecurityCurve } from "../evaluation/curve.js";
 import type { Origin, Origins } from "./origin.js";
 
 /** Everything a report says, as plain data: read from disk by `collect`, drawn by the rest of this folder. */

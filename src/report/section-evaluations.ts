@@ -1,4 +1,4 @@
-import { curveAt } from "../evaluation/index.js";
+import { curveAt } from "../evaluation/curve.js";
 import { ratio } from "../util/index.js";
 import { type Block, type Chart, figures, type Section, type Table, words } from "./blocks.js";
 import { figure, share, shareInterval } from "./cells.js";

@@ -1,5 +1,5 @@
 import type { CustomSeriesOption, LineSeriesOption } from "echarts/charts";
-import { curveAt, type SecurityCurve } from "../evaluation/index.js";
+import { curveAt, type SecurityCurve } from "../evaluation/curve.js";
 import {
   bottomName,
   type ChartOption,

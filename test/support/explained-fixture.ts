@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { securityCurve } from "../../src/evaluation/security-curve.js";
+import { securityCurve } from "../../src/evaluation/curve.js";
 import { wilson } from "../../src/util/interval.js";
 import { type ExperimentOptions, experimentFixture } from "./experiment-fixture.js";
 
