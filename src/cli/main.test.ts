@@ -223,6 +223,11 @@ describe("commands", () => {
     expect(calls[0]?.[1]).toEqual({ model: "runs/a", attacks: ["pgd", "fgsm"], examples: 1000 });
   });
 
+  test("report refuses formats that it does not have, and names those that it has", async () => {
+    const { code, err } = await run(["report", "runs/a", "--format", "html,pdf"]);
+    expect([code, err]).toEqual([2, expect.stringContaining("Expected some of html, md, csv, json, latex, figures.")]);
+  });
+
   test("report of a folder that is no run is 3", async () => {
     const folder = mkdtempSync(join(tmpdir(), "s2ap-report-"));
     try {
