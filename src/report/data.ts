@@ -192,16 +192,16 @@ export interface LandscapeData {
   readonly epoch: number | null;
   readonly images: number | null;
   readonly split: string | null;
-  readonly x: LandscapeAxis;
+  readonly x: SliceAxis;
   /** `null` of a line. */
-  readonly y: LandscapeAxis | null;
+  readonly y: SliceAxis | null;
   /** Loss at (x, y), a row for each y, one of a line; `null` where it is not measured. */
   readonly loss: readonly (readonly (number | null)[])[];
   /** Of `loss`, an array of arrays. */
   readonly origin: Origin;
 }
 
-export interface LandscapeAxis {
+export interface SliceAxis {
   readonly name: string;
   /** Ascending. */
   readonly at: readonly number[];

@@ -1,6 +1,6 @@
 import { type Block, type Chart, figures, type Section, type Table, words } from "./blocks.js";
 import { figure } from "./cells.js";
-import type { LandscapeAxis, LandscapeData, ReportData } from "./data.js";
+import type { LandscapeData, ReportData, SliceAxis } from "./data.js";
 import type { Styles } from "./epoch-charts.js";
 import { count, significant } from "./format.js";
 import { heatMapSvg } from "./heat-map.js";
@@ -14,14 +14,14 @@ interface Named {
   readonly name: string;
   readonly landscape: LandscapeData;
 }
-type Plane = Named & { readonly landscape: { readonly y: LandscapeAxis } };
+type Plane = Named & { readonly landscape: { readonly y: SliceAxis } };
 
 const known = ({ loss }: LandscapeData): number[] => loss.flat().filter((value) => value !== null);
 const range = (landscape: LandscapeData) => {
   const values = known(landscape);
   return `from ${significant(Math.min(...values))} to ${significant(Math.max(...values))}`;
 };
-const ends = ({ name, at }: LandscapeAxis) => `${name} (${significant(at[0])} to ${significant(at.at(-1))})`;
+const ends = ({ name, at }: SliceAxis) => `${name} (${significant(at[0])} to ${significant(at.at(-1))})`;
 
 /** How heights are drawn. */
 interface Height {
@@ -85,7 +85,7 @@ function rowsOf({ name, landscape: { x, y, loss, origin } }: Named): Table["rows
     how: "read",
     from: file.from.map((place) => ({ ...place, at: path })),
   });
-  const axis = ({ at: values }: LandscapeAxis, which: 0 | 1, i: number) =>
+  const axis = ({ at: values }: SliceAxis, which: 0 | 1, i: number) =>
     figure(significant(values[i]), values[i], at(origin, pointer("settings", "axes", which, "coordinates", i)));
   return loss.flatMap((row, r) =>
     row.map((value, c) => [
