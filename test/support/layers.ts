@@ -14,7 +14,7 @@ export interface Import {
 export const rows: readonly (readonly string[])[] = [
   ["cli", "dashboard"],
   ["recipe"],
-  ["report", "export"],
+  ["report", "export", "tracking"],
   ["evaluation"],
   ["train"],
   ["sharpness"],
