@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type EventReader, eventReader } from "../run/index.js";
 import type { OpenSink, Sink, Source } from "./sink.js";
 
@@ -18,9 +18,10 @@ export function runFolders(root: string): string[] {
   ];
 }
 
-/** How trackers name a run folder of `root`. */
-export function sourceOf(root: string, folder: string): Source {
-  return { folder, name: basename(resolve(folder)), experiment: basename(resolve(root)) };
+/** How trackers name a run folder: by its own name, and as an experiment by that of the folder it lies in. */
+export function sourceOf(folder: string): Source {
+  const path = resolve(folder);
+  return { folder, name: basename(path), experiment: basename(dirname(path)) || "s2ap" };
 }
 
 interface Followed {
@@ -55,7 +56,7 @@ export function follow(root: string, open: readonly OpenSink[], options: FollowO
   const followed = new Map<string, Followed>();
 
   function begin(folder: string): Followed {
-    const source = sourceOf(root, folder);
+    const source = sourceOf(folder);
     const sinks = open.flatMap((make) => {
       try {
         return [make(source, onWarning)];

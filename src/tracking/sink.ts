@@ -3,9 +3,9 @@ import type { RunEvent } from "../run/index.js";
 /** A run folder as a tracker sees it. */
 export interface Source {
   readonly folder: string;
-  /** Name of the run; in an experiment, of its folder. */
+  /** Name of the folder. */
   readonly name: string;
-  /** What belongs together: the experiment's name. */
+  /** Name of the folder it lies in: runs that belong together. */
   readonly experiment: string;
 }
 
