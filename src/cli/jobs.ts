@@ -2,8 +2,8 @@ import type { RunUpdate } from "../recipe/run.js";
 import type { Failure } from "./failure.js";
 import type { StopFlag } from "./signals.js";
 
-/** What a job tells while it works. */
-export type Report = RunUpdate;
+/** What a job tells while it works; `folder`: where its run folders will be, before the first is made. */
+export type Report = RunUpdate | { readonly kind: "folder"; readonly path: string };
 
 /** What passes from the worker to the main thread. */
 export type Message =

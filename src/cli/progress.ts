@@ -2,11 +2,12 @@ import type { RunUpdate } from "../recipe/run.js";
 import type { EpochDone, Evaluated, RunEvent, StageChanged } from "../run/index.js";
 import type { StageProgress } from "../train/index.js";
 import { count, duration, number, percent } from "./format.js";
+import type { Report } from "./jobs.js";
 import type { Terminal } from "./terminal.js";
 
 /** Shows how a run goes: on a terminal as one live line a stage, elsewhere as plain lines. */
 export interface Progress {
-  update(update: RunUpdate): void;
+  update(update: Report): void;
   /** Says something, above the live line. */
   say(text: string): void;
   /** Leaves the terminal as it was. */
@@ -174,7 +175,8 @@ export function showProgress(terminal: Terminal, options: ProgressOptions = {}):
     else if (happened.type === "warning") say(terminal.paint("yellow", `${prefix}warning: ${happened.message}`));
   }
 
-  function update(told: RunUpdate): void {
+  function update(told: Report): void {
+    if (told.kind === "folder") return;
     const prefix = "run" in told && told.run !== "" ? `${told.run}: ` : "";
     if (told.kind === "message") say(terminal.paint("dim", told.text));
     else if (told.kind === "warning") say(terminal.paint("yellow", `warning: ${told.text}`));

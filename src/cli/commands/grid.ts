@@ -1,6 +1,7 @@
 import type { GridJobOptions, GridJobResult } from "../jobs/grid.js";
 import { parseDuration } from "../signals.js";
-import { type Cli, command, positive, printJson } from "./context.js";
+import { LOG_OPTION, trackersOf } from "../trackers.js";
+import { type Cli, collect, command, positive, printJson } from "./context.js";
 import { longJob } from "./long-job.js";
 
 /** `s2ap grid`: many recipes that differ in a few choices, and a page that compares them. */
@@ -21,8 +22,9 @@ export function gridCommand(cli: Cli) {
     .option("--markdown <file>", "where the page goes; default grid.md in the folder of the results")
     .option("--report", "run nothing: write the page of what is there")
     .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
+    .option(...LOG_OPTION, collect)
     .option("--threads <n>", "threads of libtorch; default one a processor", positive)
-    .action(async (path, { plugin = [], json, threads, maxTime, tiny, report, ...rest }) => {
+    .action(async (path, { plugin = [], log = [], json, threads, maxTime, tiny, report, ...rest }) => {
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
       const laid = profile === undefined ? "" : ` --profile ${profile}`;
       const page = rest.markdown === undefined ? "" : ` --markdown ${rest.markdown}`;
@@ -35,6 +37,7 @@ export function gridCommand(cli: Cli) {
         plugins: plugin,
         maxTime,
         quiet: json === true,
+        trackers: trackersOf(log),
       });
       if (json === true) printJson(cli.terminal, result);
       else cli.terminal.out(`${result.summary}\n${result.markdown}`);

@@ -1,4 +1,6 @@
+import { type Follower, follow, type OpenSink } from "../../tracking/index.js";
 import { duration } from "../format.js";
+import type { Report } from "../jobs.js";
 import { showProgress } from "../progress.js";
 import { SIGNAL_CODES, type Stopper, watchSignals } from "../signals.js";
 import type { Cli } from "./context.js";
@@ -9,6 +11,8 @@ export interface LongJobHow {
   /** Seconds after which it stops cleanly. */
   readonly maxTime: number | undefined;
   readonly quiet: boolean;
+  /** Where its events go besides the run folders; default: nowhere. */
+  readonly trackers?: readonly OpenSink[];
 }
 
 export function stopText(reason: Stopper["reason"]): string {
@@ -24,14 +28,19 @@ export async function longJob<R extends { readonly status: string; readonly out:
   cli: Cli,
   job: string,
   options: unknown,
-  { threads, plugins, maxTime, quiet }: LongJobHow,
+  { threads, plugins, maxTime, quiet, trackers = [] }: LongJobHow,
 ): Promise<R> {
   const progress = showProgress(cli.terminal);
   const begun = performance.now();
   using stopper = watchSignals({ onStop: (reason) => progress.say(stopText(reason)), onLeave: progress.close });
   if (maxTime !== undefined) stopper.limit(maxTime);
+  let follower: Follower | undefined;
+  const onWarning = (text: string) => progress.say(cli.terminal.paint("yellow", `warning: ${text}`));
+  const onReport = (told: Report) => {
+    if (told.kind === "folder" && trackers.length > 0) follower ??= follow(told.path, trackers, { onWarning });
+    if (!quiet) progress.update(told);
+  };
   try {
-    const onReport = quiet ? () => {} : progress.update;
     const result = (await cli.work(job, options, { threads, plugins, flag: stopper.flag, onReport })) as R;
     if (result.status !== "stopped") return result;
     const spent = duration((performance.now() - begun) / 1000);
@@ -40,6 +49,8 @@ export async function longJob<R extends { readonly status: string; readonly out:
     if (reason !== undefined && reason !== "time") cli.exitCode = SIGNAL_CODES[reason];
     return result;
   } finally {
+    // Before the answer: what a tracker could not take is said above it.
+    await follower?.close();
     progress.close();
   }
 }

@@ -4,6 +4,7 @@ import type { EvalAnswer } from "../jobs/eval-options.js";
 import type { RunJobOptions, RunJobResult } from "../jobs/run.js";
 import { showProgress } from "../progress.js";
 import { parseDuration, SIGNAL_CODES, watchSignals } from "../signals.js";
+import { LOG_OPTION, trackersOf } from "../trackers.js";
 import { type Cli, collect, command, positive, printJson } from "./context.js";
 import { longJob, stopText } from "./long-job.js";
 
@@ -13,6 +14,7 @@ export function runCommand(cli: Cli) {
     "s2ap run recipes/quickstart.yaml",
     "s2ap run recipes/quickstart.yaml --tiny",
     "s2ap run recipes/quickstart.yaml --autoattack",
+    "s2ap run recipes/quickstart.yaml --log tensorboard",
     "s2ap run my.yaml --set stages.search.method.keepRatio=0.05 --set seed=2 --out runs/five-percent",
     "s2ap run my.yaml --only search --from runs/dense",
     "s2ap run my.yaml --max-time 50m       # stops cleanly; run again to go on",
@@ -29,8 +31,9 @@ export function runCommand(cli: Cli) {
       "begin with this network: a run folder, the result of a stage in its checkpoints/, or safetensors",
     )
     .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
+    .option(...LOG_OPTION, collect)
     .option("--threads <n>", "threads of libtorch; default one a processor", positive)
-    .action(async (path, { plugin = [], set = [], json, threads, maxTime, tiny, autoattack, ...rest }) => {
+    .action(async (path, { plugin = [], set = [], log = [], json, threads, maxTime, tiny, autoattack, ...rest }) => {
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
       const options: RunJobOptions = { path, set, ...rest, profile };
       const result = await longJob<RunJobResult>(cli, "run", options, {
@@ -38,6 +41,7 @@ export function runCommand(cli: Cli) {
         plugins: plugin,
         maxTime,
         quiet: json === true,
+        trackers: trackersOf(log),
       });
       if (json === true) await printResultJson(cli, result);
       else if (result.status === "done") await printResult(cli, result);

@@ -52,6 +52,7 @@ export async function runGridAt(
   { shouldStop, report: send }: JobContext,
 ): Promise<GridJobResult> {
   const { out, from, onlyReport, command } = place;
+  if (!onlyReport) send({ kind: "folder", path: out });
   const markdown = place.markdown ?? join(out, "grid.md");
   const write = (data: ReturnType<typeof gridSoFar>) => {
     makeFolder(dirname(resolve(markdown)));

@@ -42,6 +42,7 @@ export const job: Job<RunJobOptions, RunJobResult> = async (options, { shouldSto
   const { path, set, profile, only, from } = options;
   const recipe = loadRecipe(path, { registries, set, profile });
   const out = options.out ?? join("runs", profile === undefined ? recipe.name : `${recipe.name}-${profile}`);
+  send({ kind: "folder", path: out });
   // In an experiment every line says which network it is about.
   const named = (update: RunUpdate) =>
     "run" in update && recipe.variants === undefined ? { ...update, run: "" } : update;
