@@ -47,6 +47,8 @@ const commands = [
   "landscape",
   "report",
   "stability",
+  "runs",
+  "runs export",
   "list",
   "doctor",
 ];
@@ -56,7 +58,7 @@ describe("help", () => {
     const { code, out, err } = await run([...command.split(" ").filter((word) => word !== ""), "--help"]);
     expect([code, err]).toEqual([0, ""]);
     expect(out).toContain("Examples:\n  s2ap ");
-    if (!["", "recipe", "data"].includes(command)) expect(out).toContain("--json");
+    if (!["", "recipe", "data", "runs"].includes(command)) expect(out).toContain("--json");
     const name = command === "" ? "s2ap" : command.replace(" ", "-");
     await expect(`${out}\n`).toMatchFileSnapshot(resolve(`test/golden/help/${name}.txt`));
   });

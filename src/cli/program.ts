@@ -17,6 +17,7 @@ import { reportCommand } from "./commands/report.js";
 import { runCommand } from "./commands/run.js";
 import { sharpnessCommand } from "./commands/sharpness.js";
 import { stabilityCommand } from "./commands/stability.js";
+import { runsCommand } from "./commands/runs.js";
 
 const AFTER = `
 Examples:
@@ -50,6 +51,7 @@ export function buildProgram(cli: Cli) {
     .addCommand(landscapeCommand(cli))
     .addCommand(reportCommand(cli))
     .addCommand(stabilityCommand(cli))
+    .addCommand(runsCommand(cli))
     .addCommand(listCommand(cli))
     .addCommand(doctorCommand(cli));
   forAll(program, (command) =>
