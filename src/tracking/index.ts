@@ -1,3 +1,7 @@
+export { CATALOGUE_FILE, type Catalogue, type CatalogueOptions, catalogue } from "./catalogue.js";
+export { type CatalogueEntry, changeTags } from "./catalogue-entry.js";
+export { type Condition, FIELDS, parseCondition, sortedBy } from "./catalogue-find.js";
+export { type RemoveOptions, removeRun, resolveRun, TRASH } from "./catalogue-remove.js";
 export { exportMlruns, exportTables, exportTensorboard, exportTo, sourcesOf } from "./export.js";
 export { type Follower, type FollowOptions, follow, runFolders, sourceOf } from "./follow.js";
 export { type MlflowSinkOptions, mlflow } from "./mlflow.js";
