@@ -79,9 +79,14 @@ function prepareFile(database: Database): void {
   // For this connection, every time: wait for others; and no flush on every commit, for a cache can be made again.
   database.prepare("PRAGMA busy_timeout = 5000").all();
   database.prepare("PRAGMA synchronous = OFF").all();
-  const [found] = database.prepare("PRAGMA user_version").all() as { user_version: number }[];
-  if (found?.user_version === VERSION) return;
+  const isCurrent = () => {
+    const [found] = database.prepare("PRAGMA user_version").all() as { user_version: number }[];
+    return found?.user_version === VERSION;
+  };
+  if (isCurrent()) return;
   transaction(database, () => {
+    // Another process may have made it meanwhile.
+    if (isCurrent()) return;
     database.exec("DROP TABLE IF EXISTS runs");
     database.exec(`CREATE TABLE runs (${TABLE.join(", ")})`);
     database.exec(`PRAGMA user_version = ${VERSION}`);

@@ -14,24 +14,26 @@ const NOT_CURVES = new Set(["epoch", "step", "selectionExamples", "examples"]);
 
 /** A part of a tag that any tracker takes, and that is harmless as a file name. */
 function part(text: string): string {
+  // As nearly all are.
+  if (/^[A-Za-z]\w*$/.test(text)) return text;
   const plain = text.replace(/[^\w.\- ]/g, "_");
   return /^[. ]*$/.test(plain) ? "_" : plain;
 }
 
-function leaves(value: unknown, path: readonly string[]): { path: readonly string[]; value: number }[] {
+function addLeaves(value: unknown, tag: string, step: number, into: Point[]): void {
   // A loss that is not finite is null in JSON.
-  if (typeof value === "number") return Number.isFinite(value) ? [{ path, value }] : [];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]));
+  if (typeof value === "number" && Number.isFinite(value)) into.push({ tag, step, value });
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, inner] of Object.entries(value)) addLeaves(inner, `${tag}/${part(key)}`, step, into);
 }
 
-function curves(prefix: readonly string[], step: number, event: RunEvent): Point[] {
-  const fields = Object.entries(event).filter(([key]) => !NOT_CURVES.has(key));
-  return leaves(Object.fromEntries(fields), prefix).map(({ path, value }) => ({
-    tag: path.map(part).join("/"),
-    step,
-    value,
-  }));
+function curves(prefix: readonly string[], step: number, event: object): Point[] {
+  const points: Point[] = [];
+  const tag = prefix.map(part).join("/");
+  for (const [key, value] of Object.entries(event)) {
+    if (!NOT_CURVES.has(key)) addLeaves(value, `${tag}/${part(key)}`, step, points);
+  }
+  return points;
 }
 
 /**
@@ -45,7 +47,7 @@ export function pointsOf(event: RunEvent): readonly Point[] {
   const { interval, eps, ...rest } = event;
   const [low, high] = interval ?? [];
   const prefix = ["evaluation", event.attack, ...(eps ? [`eps-${eps.replaceAll("/", "-")}`] : [])];
-  return curves(prefix, 0, { ...rest, ...(low !== undefined && { interval: { low, high } }) } as unknown as RunEvent);
+  return curves(prefix, 0, { ...rest, ...(low !== undefined && { interval: { low, high } }) });
 }
 
 /** Time of an event in milliseconds since 1970; 0 where it does not say. */

@@ -7,22 +7,15 @@ import type { RunEvent } from "../run/index.js";
 import { diskError, makeFolder, writeAll } from "../util/index.js";
 import { pointsOf, timeOf } from "./points.js";
 import type { Sink } from "./sink.js";
-import { scalarEvent, versionEvent } from "./tf-event.js";
+import { scalarEncoder, versionEvent } from "./tf-event.js";
 import { frame } from "./tf-record.js";
 
 /** TensorBoard takes every file with `tfevents` in its name. */
 const FILE = "events.out.tfevents.s2ap";
 
-function recordsOf(event: RunEvent): Buffer[] {
-  const points = pointsOf(event);
-  if (points.length === 0) return [];
-  return [frame(scalarEvent(timeOf(event) / 1000, points[0]?.step ?? 0, points))];
-}
-
-/** The whole file of some events, as records. */
-function fileOf(events: readonly RunEvent[]): Buffer[] {
+function headOf(events: readonly RunEvent[]): Buffer {
   const first = events[0];
-  return [frame(versionEvent(first === undefined ? 0 : timeOf(first) / 1000)), ...events.flatMap(recordsOf)];
+  return frame(versionEvent(first === undefined ? 0 : timeOf(first) / 1000));
 }
 
 function readFound(path: string): Buffer {
@@ -66,6 +59,12 @@ function writeFrom(path: string, length: number, records: readonly Buffer[]): nu
 /** Writes the curves of one run into an event file in this folder. */
 export function tensorboard(folder: string): Sink {
   const path = join(folder, FILE);
+  const encode = scalarEncoder();
+  const recordsOf = (event: RunEvent): Buffer[] => {
+    const points = pointsOf(event);
+    if (points.length === 0) return [];
+    return [frame(encode(timeOf(event) / 1000, points[0]?.step ?? 0, points))];
+  };
   let length = 0;
   return {
     name: "tensorboard",
@@ -76,7 +75,7 @@ export function tensorboard(folder: string): Sink {
         return;
       }
       makeFolder(folder);
-      const records = fileOf(events);
+      const records = [headOf(events), ...events.flatMap(recordsOf)];
       const found = readFound(path);
       const same = common(found, records);
       length = same.length;

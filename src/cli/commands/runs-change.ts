@@ -37,7 +37,7 @@ export function runsRmCommand(cli: Cli) {
     .action(async (names, { root = "runs", yes, json, ...options }) => {
       const forGood = options.delete === true;
       if (forGood && yes !== true) {
-        const text = `runs rm: expected --yes beside --delete, got none: ${names.length} runs would be gone for good`;
+        const text = `runs rm: expected --yes beside --delete, got none: ${names.join(", ")} would be gone for good`;
         throw new UsageError(`${text}; without --delete they are moved to the trash folder`);
       }
       const { removeRun, resolveRun } = await import("../../tracking/index.js");
