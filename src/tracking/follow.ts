@@ -50,23 +50,23 @@ function why(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Gives what runs in a folder log, of this process or another, to sinks. It reads files only: a run does not know of it. */
+function begin(folder: string, open: readonly OpenSink[], onWarning: FollowOptions["onWarning"]): Followed {
+  const source = sourceOf(folder);
+  const sinks = open.flatMap((make) => {
+    try {
+      return [make(source, onWarning)];
+    } catch (error) {
+      onWarning(why(error));
+      return [];
+    }
+  });
+  return { source, reader: eventReader(folder), sinks: new Set(sinks), begun: false };
+}
+
+/** Gives sinks what runs in a folder log, be it in this process or another. It reads files only: a run does not know of it. */
 export function follow(root: string, open: readonly OpenSink[], options: FollowOptions): Follower {
   const { onWarning, everyMs = 1000 } = options;
   const followed = new Map<string, Followed>();
-
-  function begin(folder: string): Followed {
-    const source = sourceOf(folder);
-    const sinks = open.flatMap((make) => {
-      try {
-        return [make(source, onWarning)];
-      } catch (error) {
-        onWarning(why(error));
-        return [];
-      }
-    });
-    return { source, reader: eventReader(folder), sinks: new Set(sinks), begun: false };
-  }
 
   function look(run: Followed): void {
     if (run.sinks.size === 0) return;
@@ -86,7 +86,8 @@ export function follow(root: string, open: readonly OpenSink[], options: FollowO
 
   function poll(): void {
     try {
-      for (const folder of runFolders(root)) if (!followed.has(folder)) followed.set(folder, begin(folder));
+      for (const folder of runFolders(root))
+        if (!followed.has(folder)) followed.set(folder, begin(folder, open, onWarning));
     } catch (error) {
       onWarning(why(error));
     }

@@ -103,8 +103,10 @@ function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
-/** A client of the server at this address. */
-export function mlflowClient(address: string, options: MlflowOptions = {}): MlflowClient {
+type Ask = <T>(path: string, body: unknown, schema: z.ZodType<T>) => Promise<T>;
+
+/** Asks the server at this address, and again where that may help; a body makes it a POST. */
+function requests(address: string, options: MlflowOptions): Ask {
   const base = `${checkAddress(address)}/api/2.0/mlflow`;
   const { timeoutMs = 10_000, waitsMs = [500, 1000, 2000], authorization, signal } = options;
   const headers = { "content-type": "application/json", ...(authorization !== undefined && { authorization }) };
@@ -136,12 +138,19 @@ export function mlflowClient(address: string, options: MlflowOptions = {}): Mlfl
     return once(path, init, schema);
   }
 
+  return ask;
+}
+
+const isCode = (error: unknown, code: string) => error instanceof MlflowError && error.code === `mlflow/${code}`;
+
+/** A client of the server at this address. */
+export function mlflowClient(address: string, options: MlflowOptions = {}): MlflowClient {
+  const ask = requests(address, options);
+
   async function find(name: string): Promise<string> {
     const path = `experiments/get-by-name?experiment_name=${encodeURIComponent(name)}`;
     return (await ask(path, undefined, experimentAnswer)).experiment.experiment_id;
   }
-
-  const isCode = (error: unknown, code: string) => error instanceof MlflowError && error.code === `mlflow/${code}`;
 
   return {
     async experiment(name) {

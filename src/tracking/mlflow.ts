@@ -58,79 +58,101 @@ async function begin(client: MlflowClient, source: Source, experiment: string): 
   return id;
 }
 
+interface Target {
+  readonly client: MlflowClient;
+  readonly address: string;
+  readonly experiment: string;
+}
+
+/** What the server has of a run, and what it is still to be given. */
+function sender(source: Source, { client, address, experiment }: Target) {
+  const path = join(source.folder, "mlflow.json");
+  let state = remembered(path, address, experiment);
+  let pending: readonly Metric[] = [];
+  let running = false;
+  const isNew = ({ key, step }: Metric) => step > (state?.sent[key] ?? Number.NEGATIVE_INFINITY);
+  const remember = () => writeFileAtomic(path, `${JSON.stringify(state)}\n`);
+  return {
+    path,
+    get pending() {
+      return pending.length;
+    },
+    get runId() {
+      return state?.runId;
+    },
+    /** `whole`: instead of what was to be sent. */
+    add(metrics: readonly Metric[], whole: boolean): void {
+      const fresh = metrics.filter(isNew);
+      pending = whole ? fresh : [...pending, ...fresh];
+    },
+    async send(): Promise<void> {
+      if (state === undefined) {
+        state = { address, experiment, runId: await begin(client, source, experiment), sent: {} };
+        remember();
+      }
+      if (!running) await client.update(state.runId, "RUNNING");
+      running = true;
+      while (pending.length > 0) {
+        const metrics = pending.slice(0, MOST_METRICS);
+        await client.logBatch(state.runId, { metrics });
+        for (const { key, step } of metrics) state.sent[key] = Math.max(step, state.sent[key] ?? step);
+        // Not the first ones: the log may have been cut back meanwhile.
+        pending = pending.filter(isNew);
+        remember();
+      }
+    },
+  };
+}
+
 /** Sends one run to an MLflow server, in the background; a server that does not answer is a warning. */
 export function mlflow(address: string, source: Source, options: MlflowSinkOptions): Sink {
   const { experiment = source.experiment, closeMs = 20_000, warn, ...rest } = options;
   const giveUp = new AbortController();
   const client = mlflowClient(address, { ...rest, signal: giveUp.signal });
-  const path = join(source.folder, "mlflow.json");
-  let state = remembered(path, address, experiment);
-  let pending: Metric[] = [];
+  const run = sender(source, { client, address, experiment });
   let working: Promise<void> | undefined;
   let warned = false;
-  let told: string | undefined;
 
-  const isNew = ({ key, step }: Metric) => step > (state?.sent[key] ?? Number.NEGATIVE_INFINITY);
-
-  async function send(): Promise<void> {
-    if (state === undefined) {
-      const runId = await begin(client, source, experiment);
-      state = { address, experiment, runId, sent: {} };
-      writeFileAtomic(path, `${JSON.stringify(state)}\n`);
+  async function work(): Promise<void> {
+    try {
+      await run.send();
+      warned = false;
+    } catch (error) {
+      if (!warned) warn(`${source.name}: ${(error as Error).message}; ${cure(error as Error, run.path)}`);
+      warned = true;
     }
-    if (told === undefined) await client.update(state.runId, "RUNNING");
-    told = "RUNNING";
-    while (pending.length > 0) {
-      const metrics = pending.slice(0, MOST_METRICS);
-      await client.logBatch(state.runId, { metrics });
-      for (const { key, step } of metrics) state.sent[key] = Math.max(step, state.sent[key] ?? step);
-      // Not the first ones: the log may have been cut back meanwhile.
-      pending = pending.filter(isNew);
-      writeFileAtomic(path, `${JSON.stringify(state)}\n`);
-    }
+    working = undefined;
   }
 
   /** One sending at a time; what fails stays pending and is tried again with the next events. */
   function pump(): Promise<void> {
-    working ??= send()
-      .then(() => {
-        warned = false;
-      })
-      .catch((error: Error) => {
-        if (!warned) warn(`${source.name}: ${error.message}; ${cure(error, path)}`);
-        warned = true;
-      })
-      .finally(() => {
-        working = undefined;
-      });
+    working ??= work();
     return working;
   }
 
   return {
     name: "mlflow",
     write(events, whole) {
-      const fresh = metricsOf(events).filter(isNew);
-      pending = whole ? fresh : pending.concat(fresh);
-      if (fresh.length > 0 || state === undefined) void pump();
+      run.add(metricsOf(events), whole);
+      if (run.pending > 0 || run.runId === undefined) void pump();
     },
     async close() {
       const timer = setTimeout(() => giveUp.abort(), closeMs);
       try {
         await working;
         await pump();
-        if (pending.length === 0 && state !== undefined) {
+        if (run.pending === 0 && run.runId !== undefined) {
           const status = statusOf(source.folder);
-          await client.update(state.runId, status, status === "RUNNING" ? undefined : Date.now());
+          await client.update(run.runId, status, status === "RUNNING" ? undefined : Date.now());
         }
       } catch (error) {
         warn(`${source.name}: ${(error as Error).message}`);
       } finally {
         clearTimeout(timer);
       }
-      if (pending.length > 0 || state === undefined) {
-        const later = `s2ap runs export ${source.folder} --mlflow ${address}`;
-        warn(`${source.name}: ${pending.length} numbers have not reached MLflow; send them later with: ${later}`);
-      }
+      if (run.pending === 0 && run.runId !== undefined) return;
+      const later = `s2ap runs export ${source.folder} --mlflow ${address}`;
+      warn(`${source.name}: ${run.pending} numbers have not reached MLflow; send them later with: ${later}`);
     },
   };
 }
