@@ -70,10 +70,18 @@ const INSERT = `INSERT OR REPLACE INTO runs (${[...NAMES, "fingerprint"].join(",
 
 type OpenDatabase = (path: string) => Database;
 
-const libsql: OpenDatabase = (path) => {
-  const Libsql = createRequire(import.meta.url)("libsql") as new (path: string) => Database;
-  return new Libsql(path);
-};
+function loadLibsql(): new (path: string) => Database {
+  try {
+    return createRequire(import.meta.url)("libsql") as new (
+      path: string,
+    ) => Database;
+  } catch (cause) {
+    // Not at the top: it has no binary for some platforms, and runs can be listed without it.
+    throw new Error("libsql is not installed for this platform; npm ci installs it where there is one", { cause });
+  }
+}
+
+const libsql: OpenDatabase = (path) => new (loadLibsql())(path);
 
 function prepareFile(database: Database): void {
   // For this connection, every time: wait for others; and no flush on every commit, for a cache can be made again.
