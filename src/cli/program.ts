@@ -15,9 +15,9 @@ import { listCommand } from "./commands/list.js";
 import { recipeCommand } from "./commands/recipe.js";
 import { reportCommand } from "./commands/report.js";
 import { runCommand } from "./commands/run.js";
+import { runsCommand } from "./commands/runs.js";
 import { sharpnessCommand } from "./commands/sharpness.js";
 import { stabilityCommand } from "./commands/stability.js";
-import { runsCommand } from "./commands/runs.js";
 
 const AFTER = `
 Examples:
