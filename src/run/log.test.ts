@@ -178,4 +178,57 @@ describe("eventReader", () => {
     log.append(warning("a"));
     expect(reader.poll()).toMatchObject({ restarted: false, events: [{ message: "a" }] });
   });
+
+  test("goes on from another reader's cursor, without gap or double", () => {
+    using log = openLog(path);
+    const messagesOf = (reader: { poll(): { events: readonly unknown[] } }) =>
+      reader.poll().events.map((event) => (event as { message: string }).message);
+    for (let i = 0; i < 40; i++) log.append(warning(`first ${i}`));
+    const first = eventReader(folder);
+    first.poll();
+    const at = log.byteLength;
+    log.append(warning("second"));
+    expect(messagesOf(eventReader(folder, { after: first.cursor }))).toEqual(["second"]);
+
+    // Cut back and written anew, to the same length: the bytes tell.
+    log.truncate(at);
+    expect(eventReader(folder, { after: first.cursor }).poll()).toEqual({ events: [], restarted: false });
+    const cursor = first.cursor;
+    log.truncate(0);
+    for (let i = 0; i < 40; i++) log.append(warning(`other ${i}`));
+    const late = eventReader(folder, { after: cursor });
+    const { events, restarted } = late.poll();
+    expect([restarted, events.length]).toEqual([true, 40]);
+    expect(late.poll()).toEqual({ events: [], restarted: false });
+  });
+
+  test.each(["", "12", "9e9-0123456789abcdef", "99999-0123456789abcdef", "-1-0123456789abcdef", "../x"])(
+    "begins anew for the cursor %j, which is none of this log",
+    (after) => {
+      using log = openLog(path);
+      log.append(warning("a"));
+      expect(eventReader(folder, { after }).poll()).toMatchObject({ restarted: true, events: [{ message: "a" }] });
+    },
+  );
+
+  test("reads no more than asked for, but always a whole line", () => {
+    using log = openLog(path);
+    for (const length of [10, 2000, 10, 10]) log.append(warning("x".repeat(length)));
+    const reader = eventReader(folder, { most: 200 });
+    const counts: number[] = [];
+    while (reader.offset < log.byteLength) counts.push(reader.poll().events.length);
+    expect(counts.reduce((a, b) => a + b)).toBe(4);
+    expect(counts.length).toBeGreaterThan(1);
+  });
+
+  test("leaves damaged lines out where somebody is told", () => {
+    writeFileSync(path, '{"type":"warning","message":"a"}\nnonsense\n{"type":"warning","message":"b"}\n');
+    const told: string[] = [];
+    const reader = eventReader(folder, { onDamaged: (error) => told.push(error.message) });
+    expect(reader.poll().events).toMatchObject([{ message: "a" }, { message: "b" }]);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain("expected an event at byte 33");
+    expect(reader.poll().events).toEqual([]);
+    expect(told).toHaveLength(1);
+  });
 });

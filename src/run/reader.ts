@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { DataError, diskError } from "../util/index.js";
+import { DataError, diskError, sha256 } from "../util/index.js";
 import type { RunEvent } from "./events.js";
 
 const NEWLINE = 0x0a;
@@ -17,11 +17,23 @@ export interface NewEvents {
 export interface EventReader {
   /** Byte behind the last line that was read. */
   readonly offset: number;
+  /** `offset` and a hash of what stands before it: another reader goes on from there, if the log still holds that. */
+  readonly cursor: string;
   /** The lines written since the last call, whole ones only. */
   poll(): NewEvents;
 }
 
-function readBytes(path: string, from: number): Buffer | undefined {
+export interface EventReaderOptions {
+  /** Where another reader stopped; where the log does not hold that any more, the first poll says `restarted`. */
+  readonly after?: string | undefined;
+  /** Bytes that one poll reads at most, unless a line is longer; default all there are. */
+  readonly most?: number;
+  /** Told of each damaged line, which is then left out; default: it is a DataError. */
+  readonly onDamaged?: (error: DataError) => void;
+}
+
+/** The bytes from there to the end, or `most` of them; undefined where the file is shorter or missing. */
+function readBytes(path: string, from: number, most: number): Buffer | undefined {
   let descriptor: number;
   try {
     descriptor = openSync(path, "r");
@@ -32,7 +44,7 @@ function readBytes(path: string, from: number): Buffer | undefined {
   try {
     const size = fstatSync(descriptor).size;
     if (size < from) return undefined;
-    const bytes = Buffer.alloc(size - from);
+    const bytes = Buffer.alloc(Math.min(size - from, most));
     let done = 0;
     for (let got = -1; got !== 0 && done < bytes.length; done += got) {
       got = readSync(descriptor, bytes, done, bytes.length - done, from + done);
@@ -43,11 +55,18 @@ function readBytes(path: string, from: number): Buffer | undefined {
   }
 }
 
-function parseLines(path: string, bytes: Buffer, offset: number): RunEvent[] {
+type OnDamaged = EventReaderOptions["onDamaged"];
+
+function parseLines(path: string, bytes: Buffer, offset: number, onDamaged: OnDamaged): RunEvent[] {
   const events: RunEvent[] = [];
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(NEWLINE, start);
-    events.push(parseLine(path, bytes.toString("utf8", start, end), offset + start));
+    try {
+      events.push(parseLine(path, bytes.toString("utf8", start, end), offset + start));
+    } catch (error) {
+      if (onDamaged === undefined) throw error;
+      onDamaged(error as DataError);
+    }
     start = end + 1;
   }
   return events;
@@ -65,32 +84,57 @@ function parseLine(path: string, line: string, at: number): RunEvent {
   });
 }
 
+const hashOf = (tail: Buffer) => sha256(tail).slice(0, 16);
+
+/** Offset and last bytes that a cursor names, if the log holds them. */
+function resume(path: string, cursor: string): { offset: number; tail: Buffer } | undefined {
+  const [, digits, hash] = /^(\d{1,15})-([0-9a-f]{16})$/.exec(cursor) ?? [];
+  const offset = Number(digits);
+  const length = Math.min(TAIL, offset);
+  const tail = digits === undefined ? undefined : readBytes(path, offset - length, length);
+  return tail?.length === length && hashOf(tail) === hash ? { offset, tail } : undefined;
+}
+
 /** An incremental reader of a run folder's events. */
-export function eventReader(folder: string): EventReader {
+export function eventReader(folder: string, { after, most, onDamaged }: EventReaderOptions = {}): EventReader {
   const path = join(folder, "events.jsonl");
-  let offset = 0;
+  const start = after === undefined ? undefined : resume(path, after);
+  let lost = after !== undefined && start === undefined;
+  let offset = start?.offset ?? 0;
   // The last bytes that were read: a log that was cut back and has grown past our offset shows other ones there.
-  let tail = Buffer.alloc(0);
+  let tail = start?.tail ?? Buffer.alloc(0);
+
+  /** Whole lines behind `offset`; undefined where the log is not the one that was read. */
+  function fresh(limit: number): Buffer | undefined {
+    const bytes = readBytes(path, offset - tail.length, tail.length + limit);
+    if (offset > 0 && !bytes?.subarray(0, tail.length).equals(tail)) return undefined;
+    const read = bytes?.subarray(tail.length) ?? Buffer.alloc(0);
+    const whole = read.subarray(0, read.lastIndexOf(NEWLINE) + 1);
+    return whole.length === 0 && read.length === limit ? fresh(2 * limit) : whole;
+  }
 
   function poll(): NewEvents {
-    const bytes = readBytes(path, offset - tail.length);
-    const same = bytes?.subarray(0, tail.length).equals(tail) ?? false;
-    if (!same && offset > 0) {
+    const whole = fresh(most ?? Number.POSITIVE_INFINITY);
+    if (whole === undefined) {
       offset = 0;
       tail = Buffer.alloc(0);
+      lost = false;
       return { events: poll().events, restarted: true };
     }
-    const fresh = bytes?.subarray(tail.length) ?? Buffer.alloc(0);
-    const whole = fresh.subarray(0, fresh.lastIndexOf(NEWLINE) + 1);
-    const events = parseLines(path, whole, offset);
+    const events = parseLines(path, whole, offset, onDamaged);
+    const restarted = lost;
+    lost = false;
     tail = Buffer.concat([tail, whole]).subarray(-TAIL);
     offset += whole.length;
-    return { events, restarted: false };
+    return { events, restarted };
   }
 
   return {
     get offset() {
       return offset;
+    },
+    get cursor() {
+      return `${offset}-${hashOf(tail)}`;
     },
     poll,
   };
