@@ -6,7 +6,13 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import type { DType } from "../../torch/index.js";
 import { DataError, UsageError } from "../../util/errors.js";
-import { decodeSafetensors, encodeSafetensors, type RawTensor, readSafetensors } from "./safetensors.js";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type RawTensor,
+  readSafetensors,
+  readSafetensorsRows,
+} from "./safetensors.js";
 import { ELEMENT_SIZE } from "./safetensors-header.js";
 
 const folder = mkdtempSync(join(tmpdir(), "s2ap-safetensors-"));
@@ -288,5 +294,41 @@ describe("files and arguments", () => {
     expect(encode("w", { dtype: "float32", shape: [-1], data })).toThrow(UsageError);
     expect(encode("__metadata__", { dtype: "float32", shape: [1], data })).toThrow(UsageError);
     expect(encode("\ud800", { dtype: "float32", shape: [1], data })).toThrow(UsageError);
+  });
+});
+
+describe("readSafetensorsRows", () => {
+  test("reads rows of one tensor as the whole file has them, and refuses others", () => {
+    const path = join(folder, "rows.safetensors");
+    const data = Uint8Array.from({ length: 24 }, (_, i) => i);
+    const wide = { dtype: "float32", shape: [2, 3], data } as const;
+    const narrow = { dtype: "uint8", shape: [4, 2], data: data.subarray(8, 16) } as const;
+    writeFileSync(
+      path,
+      Buffer.concat(
+        encodeSafetensors({
+          tensors: new Map([
+            ["n", narrow],
+            ["w", wide],
+          ]),
+        }),
+      ),
+    );
+    expect(readSafetensorsRows(path, "w", { first: 1, count: 1 })).toEqual({
+      ...wide,
+      shape: [1, 3],
+      data: data.slice(12),
+    });
+    expect(readSafetensorsRows(path, "n", { first: 1, count: 2 }).data).toEqual(data.slice(10, 14));
+    expect(readSafetensorsRows(path, "n")).toEqual({ ...narrow, data: data.slice(8, 16) });
+    expect(readSafetensorsRows(path, "n", { first: 4 }).data).toHaveLength(0);
+    for (const [name, first, count] of [
+      ["w", 1, 2],
+      ["w", -1, 1],
+      ["x", 0, 1],
+      ["w", 0, Number.NaN],
+    ] as const) {
+      expect(() => readSafetensorsRows(path, name, { first, count })).toThrow(DataError);
+    }
   });
 });

@@ -102,6 +102,26 @@ export function readSafetensors(path: string, options: { readonly memory?: Memor
   return withFile(path, decodeFile, options.memory);
 }
 
+/** Reads some rows (along the first dimension; default all) of one tensor of a file, and no more; DataError where there are none. */
+export function readSafetensorsRows(
+  path: string,
+  name: string,
+  { first = 0, count }: { readonly first?: number; readonly count?: number } = {},
+): RawTensor {
+  return withFile(path, (source) => {
+    const { header, start } = headerIn(source);
+    const entry = header.entries.find((each) => each.name === name);
+    const [rows, ...rest] = entry?.shape ?? [];
+    const wanted = count ?? (rows ?? 0) - first;
+    if (entry === undefined || rows === undefined || !(first >= 0 && wanted >= 0 && first + wanted <= rows)) {
+      throw headerError(path, `${JSON.stringify(name)} with rows ${first} to ${first + wanted - 1}`, entry?.shape);
+    }
+    const bytes = byteLength(entry.dtype, rest);
+    const data = asBytes(source.read(start + entry.begin + first * bytes, wanted * bytes));
+    return { dtype: entry.dtype, shape: [wanted, ...rest], data };
+  });
+}
+
 /** Reads only the metadata of a file. */
 export function readMetadata(path: string): SafetensorsFile["metadata"] {
   return withFile(path, (source) => headerIn(source).header.metadata);
