@@ -301,8 +301,8 @@ describe("readSafetensorsRows", () => {
   test("reads rows of one tensor as the whole file has them, and refuses others", () => {
     const path = join(folder, "rows.safetensors");
     const data = Uint8Array.from({ length: 24 }, (_, i) => i);
-    const wide = { dtype: "float32", shape: [2, 3], data } as const;
-    const narrow = { dtype: "uint8", shape: [4, 2], data: data.subarray(8, 16) } as const;
+    const wide: RawTensor = { dtype: "float32", shape: [2, 3], data };
+    const narrow: RawTensor = { dtype: "uint8", shape: [4, 2], data: data.subarray(8, 16) };
     writeFileSync(
       path,
       Buffer.concat(
