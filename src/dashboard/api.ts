@@ -1,0 +1,92 @@
+// What the server answers, as the page reads it.
+import type { CardShown, ImageShown } from "./card-schema.js";
+import type { Progress } from "./progress.js";
+import type { RunLog } from "./run-log.js";
+
+/** `killed`: the manifest says `running`, and nobody holds the lock; `unknown`: no manifest that could be read. */
+export type RunState = "running" | "stopped" | "failed" | "done" | "killed" | "unknown";
+
+/** The numbers that a list shows; null where a run has none (yet). Shares are in [0, 1]. */
+export interface KeyNumbers {
+  readonly sparsity: number | null;
+  readonly cleanAccuracy: number | null;
+  readonly robustAccuracy: number | null;
+  readonly interval: readonly [low: number, high: number] | null;
+  /** The attack of `robustAccuracy`; null where the number is of held-out images while training. */
+  readonly attack: string | null;
+  readonly examples: number | null;
+  readonly method: string | null;
+  readonly gradient: string | null;
+  readonly model: string | null;
+}
+
+/** A row of `GET /api/runs`. */
+export interface RunSummary extends KeyNumbers {
+  readonly id: string;
+  readonly name: string;
+  /** Path below the given folders, for people. */
+  readonly path: string;
+  readonly state: RunState;
+  readonly seed: number | null;
+  readonly createdAt: string | null;
+  readonly lastAt: string | null;
+  readonly progress: Progress;
+  readonly warnings: number;
+}
+
+export interface FileEntry {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** `GET /api/runs/:id`: all that the page of a run needs; events behind `cursor` follow as a stream. */
+export interface RunDetail {
+  readonly summary: RunSummary;
+  readonly log: RunLog;
+  readonly cursor: string;
+  readonly recipe: unknown;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly machine: unknown;
+  readonly files: readonly FileEntry[];
+  /** What could not be read. */
+  readonly problems: readonly string[];
+}
+
+/** A message of the list's stream. The first one holds every run. */
+export interface RunsChange {
+  readonly first: boolean;
+  readonly changed: readonly RunSummary[];
+  /** Ids of runs that are no longer there. */
+  readonly gone: readonly string[];
+}
+
+/** A row of `GET /api/cards`: the result of an evaluation that kept a record. */
+export interface CardSummary {
+  readonly id: string;
+  readonly path: string;
+  readonly model: string;
+  readonly data: string;
+  readonly preset: string;
+  readonly norm: string;
+  readonly eps: string;
+  readonly examples: number;
+  readonly cleanAccuracy: number;
+  readonly robustAccuracy: number;
+  readonly interval: readonly [low: number, high: number];
+}
+
+/** `GET /api/cards/:id`. */
+export interface CardDetail {
+  readonly summary: CardSummary;
+  readonly card: CardShown;
+  readonly images: readonly ImageShown[];
+  /** By label; empty where nobody says. */
+  readonly classNames: readonly string[];
+  /** Whether there are pictures to ask for. */
+  readonly pictures: { readonly clean: boolean; readonly adversarial: boolean };
+}
+
+/** Every answer that is none. */
+export interface ApiError {
+  readonly error: { readonly code: string; readonly message: string };
+}

@@ -1,0 +1,141 @@
+// Run folders and records as the dashboard finds them, made without training anything.
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { encodeSafetensors } from "../../src/nn/checkpoint/safetensors.js";
+import { type NewEvent, openRun, type RunStatus, type Stage } from "../../src/run/index.js";
+import { writeFileAtomic } from "../../src/util/index.js";
+
+export const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 12, 0, second)).toISOString();
+
+export const recipe = {
+  name: "made",
+  model: { arch: "resnet18" },
+  stages: {
+    pretrain: { epochs: 2 },
+    search: { epochs: 2, method: { name: "hydra" }, gradient: { name: "s2ap" } },
+    finetune: { epochs: 1 },
+  },
+};
+
+export const stepEvent = (stage: Stage, step: number, loss = 2): NewEvent => ({
+  ...{ type: "step", stage, epoch: Math.floor((step - 1) / 10), step, loss, lr: 0.1 },
+  ...{ robustAccuracy: 0.25, imagesPerSecond: 100 },
+});
+
+export const epochEvent = (stage: Stage, epoch: number, more: object = {}): NewEvent => ({
+  ...{
+    type: "epoch",
+    stage,
+    epoch,
+    loss: 2 - epoch / 10,
+    lr: 0.1,
+    cleanAccuracy: 0.5,
+    robustAccuracy: 0.3 + epoch / 100,
+  },
+  ...{ selectionExamples: 100, passes: { forward: 10, backward: 10 }, seconds: 20, ...more },
+});
+
+export const maskNumbers = (share: number) => ({
+  maskDistance: { hamming: share, perKept: 5 * share, layers: { "conv1.weight": share, "fc.weight": share / 2 } },
+  sparsity: { total: 0.9, layers: { "conv1.weight": 0.9, "fc.weight": 0.8 } },
+  swapFraction: 0.02,
+  sharpnessGap: 0.1,
+});
+
+const stage = (name: Stage, status: "start" | "done", epochs: number): NewEvent => ({
+  ...{ type: "stage", stage: name, status, epochs, steps: 10, step: status === "done" ? 10 * epochs : 0 },
+});
+
+/** The events of a run of all three stages. */
+export function wholeRun(): NewEvent[] {
+  const training = (name: Stage, epochs: number, more: object = {}) => [
+    stage(name, "start", epochs),
+    ...Array.from({ length: epochs }, (_, epoch) => [
+      stepEvent(name, 10 * epoch + 5),
+      stepEvent(name, 10 * epoch + 10),
+      epochEvent(name, epoch, more),
+    ]).flat(),
+    stage(name, "done", epochs),
+  ];
+  return [
+    ...training("pretrain", 2),
+    ...training("search", 2, maskNumbers(0.01)),
+    ...training("finetune", 1),
+    {
+      ...{
+        type: "evaluation",
+        attack: "pgd-20",
+        cleanAccuracy: 0.48,
+        robustAccuracy: 0.31,
+        examples: 1000,
+        eps: "8/255",
+      },
+      ...{ interval: [0.28, 0.34], seconds: 9, passes: { forward: 1, backward: 1 } },
+    },
+  ];
+}
+
+/** Writes a run folder and closes it. */
+export function makeRun(folder: string, events: readonly NewEvent[], status: RunStatus = "done", name?: string): void {
+  const run = openRun(folder, { seed: 7, recipe, ...(name !== undefined && { name }) });
+  for (const event of events) run.append(event);
+  run.update({ status });
+  run.close();
+}
+
+/** Appends raw lines to a log, as a hostile or damaged one may hold. */
+export function appendRaw(folder: string, ...lines: readonly unknown[]): void {
+  const texts = lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`);
+  appendFileSync(join(folder, "events.jsonl"), texts.join(""));
+}
+
+export interface RecordOptions {
+  readonly dataHash?: string;
+  /** Positions in the data set; of each three in turn one stands, one is broken, one is wrong as it is. */
+  readonly indices?: readonly number[];
+  readonly className?: string;
+}
+
+/** Writes the record of an evaluation of 3 x 4 x 4 (or CIFAR-sized) images. */
+export function makeRecord(folder: string, options: RecordOptions = {}): void {
+  const { dataHash = "0".repeat(64), indices = [0, 1, 2, 3, 4, 5], className = "cat" } = options;
+  mkdirSync(folder, { recursive: true });
+  const fates = [null, "apgd-ce", "clean"] as const;
+  const images = indices.map((index, i) => ({
+    ...{ index, label: 0, clean: i % 3 === 2 ? 1 : 0, adversarial: i % 3 === 1 ? 1 : null, brokenBy: fates[i % 3] },
+    ...{ run: "", step: i % 3 === 1 ? 3 : null, norm: i % 3 === 1 ? 0.03 : null },
+  }));
+  const passes = { forward: 1, backward: 1 };
+  const outcome = { robustAccuracy: 1 / 3, interval: [0.1, 0.7], passes, seconds: 1 };
+  const card = {
+    format: 1,
+    model: {
+      file: "model.safetensors",
+      weights: "a",
+      mask: "b",
+      arch: "resnet18",
+      parameters: 10,
+      sparsity: { total: 0.9, layers: {} },
+    },
+    data: { name: "cifar10 test", sha256: dataHash, indices: [[0, 5]] },
+    versions: { s2ap: "0.1.0" },
+    ...{ preset: "custom", norm: "linf", eps: "8/255", seed: 0, examples: indices.length },
+    ...{ cleanAccuracy: 2 / 3, cleanInterval: [0.3, 0.9], after: { clean: 2 / 3 }, ...outcome },
+    attacks: [{ attack: "apgd-ce", tried: 4, broken: 2, ...outcome }],
+    checks: [{ code: "few-images", severity: "note", message: "few images", values: {} }],
+    classes: [
+      { name: className, examples: indices.length, cleanAccuracy: 2 / 3, robustAccuracy: 1 / 3, interval: [0.1, 0.7] },
+    ],
+  };
+  writeFileSync(join(folder, "card.json"), JSON.stringify(card));
+  writeFileSync(join(folder, "images.json"), JSON.stringify(images));
+  const side = dataHash === "0".repeat(64) ? 4 : 32;
+  const broken = images.filter(({ brokenBy }) => brokenBy === "apgd-ce").map(({ index }) => index);
+  const points = Float32Array.from({ length: broken.length * 3 * side * side }, (_, i) => (i % 256) / 255);
+  const bytes = (values: Float32Array | BigInt64Array) => new Uint8Array(values.buffer as ArrayBuffer);
+  const tensors = new Map([
+    ["images", { dtype: "float32", shape: [broken.length, 3, side, side], data: bytes(points) }],
+    ["indices", { dtype: "int64", shape: [broken.length], data: bytes(BigInt64Array.from(broken, BigInt)) }],
+  ] as const);
+  writeFileAtomic(join(folder, "adversarial.safetensors"), encodeSafetensors({ tensors }));
+}
