@@ -1,0 +1,179 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { appendRaw, makeRecord, makeRun, stepEvent, wholeRun } from "../../test/support/dashboard-runs.js";
+import { openRun } from "../run/index.js";
+import { DataError } from "../util/index.js";
+import { findFolders, isInside, realRoots } from "./folders.js";
+import { cardDetail, cardSummaries, openPictures } from "./records.js";
+import { workspace } from "./workspace.js";
+
+let top = "";
+let root = "";
+beforeEach(() => {
+  top = mkdtempSync(join(tmpdir(), "s2ap-dashboard-"));
+  root = join(top, "runs");
+  mkdirSync(root);
+});
+afterEach(() => rmSync(top, { recursive: true, force: true }));
+
+const open = () => workspace([root], { fresh: 0 });
+
+describe("findFolders", () => {
+  test("finds runs and records below the roots, each once", () => {
+    makeRun(join(root, "exp", "a"), wholeRun());
+    makeRecord(join(root, "exp", "a", "evaluation", "0-autoattack"));
+    makeRun(join(root, "b"), []);
+    const found = findFolders(realRoots([root, join(root, "exp")]));
+    expect(found.map(({ kind, path }) => `${kind} ${path}`).sort()).toEqual([
+      "record runs/exp/a/evaluation/0-autoattack",
+      "run runs/b",
+      "run runs/exp/a",
+    ]);
+    expect(new Set(found.map(({ id }) => id)).size).toBe(3);
+    expect(findFolders(realRoots([join(root, "b")])).map(({ path }) => path)).toEqual(["b"]);
+  });
+
+  test("follows no link, neither out of the roots nor in circles", () => {
+    makeRun(join(top, "outside"), wholeRun());
+    symlinkSync(join(top, "outside"), join(root, "link"));
+    symlinkSync(root, join(root, "circle"));
+    expect(findFolders(realRoots([root]))).toEqual([]);
+  });
+
+  test("a root that is a link is what it points at; one that is missing or a file is an error", () => {
+    makeRun(join(root, "a"), []);
+    symlinkSync(root, join(top, "root-link"));
+    expect(findFolders(realRoots([join(top, "root-link"), root]))).toHaveLength(1);
+    writeFileSync(join(top, "file"), "");
+    for (const name of ["nothing", "file"]) expect(() => realRoots([join(top, name)])).toThrow(DataError);
+  });
+
+  test("isInside sees where a link in a run folder leads", () => {
+    const folder = join(root, "a");
+    makeRun(folder, []);
+    writeFileSync(join(top, "secret"), "");
+    writeFileSync(join(top, "runs-secret"), "");
+    symlinkSync(join(top, "secret"), join(folder, "link"));
+    symlinkSync(join(top, "runs-secret"), join(folder, "prefix"));
+    symlinkSync(join(folder, "run.json"), join(folder, "own"));
+    const [found] = findFolders(realRoots([root]));
+    const inside = (name: string) => found !== undefined && isInside(found, name);
+    expect(["run.json", "own"].map(inside)).toEqual([true, true]);
+    expect(["link", "prefix", "../../secret", "nothing", "checkpoints"].map(inside)).toEqual(Array(5).fill(false));
+  });
+});
+
+describe("workspace", () => {
+  test("follows a run that another writes, and sees it stop", () => {
+    const runs = open();
+    expect(runs.summaries()).toEqual([]);
+    const run = openRun(join(root, "a"), { seed: 1 });
+    expect(runs.summaries()).toMatchObject([
+      { name: "a", state: "running", path: "runs/a", progress: { stage: null } },
+    ]);
+    for (const event of wholeRun().slice(0, 3)) run.append(event);
+    const [{ id = "" } = {}] = runs.summaries();
+    expect(runs.run(id)?.detail().log.count).toBe(3);
+    for (const event of wholeRun().slice(3)) run.append(event);
+    expect(runs.run(id)?.detail().log.count).toBe(wholeRun().length);
+    run.close();
+    expect(runs.summaries()).toMatchObject([{ state: "killed" }]);
+    const again = openRun(join(root, "a"), { seed: 1 });
+    again.update({ status: "done" });
+    again.close();
+    expect(runs.summaries()).toMatchObject([{ state: "done", robustAccuracy: 0.31 }]);
+    rmSync(join(root, "a"), { recursive: true });
+    expect([runs.summaries(), runs.run(id)]).toEqual([[], undefined]);
+  });
+
+  test("begins anew where a resumed run cut its log back", () => {
+    const folder = join(root, "a");
+    makeRun(folder, wholeRun());
+    const runs = open();
+    const [{ id = "" } = {}] = runs.summaries();
+    const lines = readFileSync(join(folder, "events.jsonl"), "utf8").split("\n");
+    truncateSync(join(folder, "events.jsonl"), lines.slice(0, 4).join("\n").length + 1);
+    appendRaw(folder, { ...stepEvent("pretrain", 99), at: "" });
+    expect(runs.run(id)?.detail().log.count).toBe(5);
+    expect(runs.run(id)?.detail().log.stages).toMatchObject([{ stage: "pretrain", step: 99 }]);
+  });
+
+  test("shows what it can of damaged folders and says what it left out", () => {
+    const folder = join(root, "a");
+    makeRun(folder, wholeRun());
+    appendRaw(folder, "nonsense", { type: "step", stage: "<img src=x onerror=alert(1)>" }, { type: "warning" });
+    writeFileSync(join(folder, "run.json"), "{");
+    const runs = open();
+    const [{ id = "" } = {}] = runs.summaries();
+    const detail = runs.run(id)?.detail();
+    expect(detail?.problems).toEqual(["run.json cannot be read", "events.jsonl: damaged lines left out: 3"]);
+    expect([detail?.summary.state, detail?.log.count]).toEqual(["unknown", wholeRun().length]);
+  });
+
+  test("reads neither manifest nor log through a link that leads outside", () => {
+    makeRun(join(top, "outside"), wholeRun(), "done", "secret");
+    mkdirSync(join(root, "a"));
+    for (const name of ["run.json", "events.jsonl"]) symlinkSync(join(top, "outside", name), join(root, "a", name));
+    const runs = open();
+    const [summary] = runs.summaries();
+    expect(summary).toMatchObject({ name: "runs/a", state: "unknown", robustAccuracy: null });
+    expect(JSON.stringify(runs.run(summary?.id ?? "")?.detail())).not.toContain("secret");
+  });
+});
+
+describe("records", () => {
+  const record = (options = {}) => {
+    makeRecord(join(root, "r"), options);
+    const [found] = findFolders(realRoots([root]));
+    if (found === undefined) throw new Error("no record");
+    return found;
+  };
+
+  test("are read, with the names of classes and the pictures there are", async () => {
+    const found = record();
+    expect(cardSummaries([found])).toMatchObject([{ path: "runs/r", model: "resnet18", examples: 6 }]);
+    const detail = cardDetail(found);
+    expect(detail).toMatchObject({ classNames: ["cat"], pictures: { clean: false, adversarial: true } });
+    expect(detail.images.map(({ brokenBy }) => brokenBy)).toEqual([null, "apgd-ce", "clean", null, "apgd-ce", "clean"]);
+    const pictures = openPictures(found);
+    const png = await pictures.png(4, "adversarial");
+    expect(
+      Buffer.from(png ?? [])
+        .subarray(1, 4)
+        .toString(),
+    ).toBe("PNG");
+    const { default: sharp } = await import("sharp");
+    const raw = await sharp(png).raw().toBuffer({ resolveWithObject: true });
+    expect([raw.info.width, raw.info.height, raw.info.channels]).toEqual([4, 4, 3]);
+    // The second stored point; values count up through [C,H,W].
+    expect([...raw.data.subarray(0, 6)]).toEqual([48, 64, 80, 49, 65, 81]);
+    for (const [index, kind] of [
+      [0, "adversarial"],
+      [4, "clean"],
+      [4, "difference"],
+      [999, "adversarial"],
+    ] as const) {
+      expect(await pictures.png(index, kind)).toBeUndefined();
+    }
+  });
+
+  test("that are damaged are left out of the list, and an error by themselves", () => {
+    const found = record();
+    writeFileSync(join(root, "r", "card.json"), '{"format":1}');
+    expect(cardSummaries([found])).toEqual([]);
+    expect(() => cardDetail(found)).toThrow("runs/r/card.json: expected what an evaluation wrote");
+  });
+
+  test("are not read through a link that leads outside", () => {
+    const found = record();
+    for (const name of ["images.json", "adversarial.safetensors"]) {
+      rmSync(join(root, "r", name));
+      writeFileSync(join(top, name), "[]");
+      symlinkSync(join(top, name), join(root, "r", name));
+    }
+    expect(() => cardDetail(found)).toThrow(DataError);
+    expect(() => openPictures(found)).toThrow(DataError);
+  });
+});
