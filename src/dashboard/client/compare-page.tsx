@@ -1,0 +1,185 @@
+import { useEffect, useMemo } from "preact/hooks";
+import { count, missing, percent, percentInterval } from "../../report/format.js";
+import { rowStyles, type Style } from "../../report/palette.js";
+import type { RunDetail, RunSummary } from "../api.js";
+import { Chart } from "./chart.js";
+import { type Curve, type LineOptions, lineOption, lineSummary } from "./line-option.js";
+import { epochPoints, samplePoints } from "./run-curves.js";
+import { openRun } from "./run-store.js";
+import { dark } from "./theme.js";
+import { attackWords, labels, stateWords } from "./words.js";
+
+interface Row {
+  readonly detail: RunDetail;
+  readonly name: string;
+  readonly style: Style;
+}
+
+function rowsOf(details: readonly RunDetail[]): Row[] {
+  const names = labels(details.map(({ summary }) => summary));
+  const named = details.map((detail) => ({ detail, name: names.get(detail.summary.id) ?? detail.summary.name }));
+  const styles = rowStyles(named.map(({ name }) => ({ name })));
+  return named.map((row) => ({ ...row, style: styles.get(row.name) as Style }));
+}
+
+type Titled = LineOptions & { readonly title: string };
+
+function overlaid(rows: readonly Row[]): Titled[] {
+  const curve = (row: Row, points: Curve["points"], single: boolean): Curve => ({
+    name: row.name,
+    colour: row.style.colour,
+    points,
+    ...(single && { symbol: row.style.symbol }),
+  });
+  const xName = "epoch, over all stages of a run";
+  const charts: Titled[] = [
+    {
+      title: "Robust accuracy on held-out images",
+      ...{ xName, yName: "%", percent: true },
+      curves: rows.map((row) =>
+        curve(
+          row,
+          epochPoints(row.detail.log, (e) => e.robustAccuracy),
+          true,
+        ),
+      ),
+    },
+    {
+      title: "Clean accuracy on held-out images",
+      ...{ xName, yName: "%", percent: true },
+      curves: rows.map((row) =>
+        curve(
+          row,
+          epochPoints(row.detail.log, (e) => e.cleanAccuracy),
+          true,
+        ),
+      ),
+    },
+    {
+      title: "Training loss",
+      ...{ xName, yName: "robust loss" },
+      curves: rows.map((row) => curve(row, samplePoints(row.detail.log, "loss"), false)),
+    },
+    {
+      title: "Replaced in the mask since the epoch before",
+      ...{ xName, yName: "% of the kept weights", percent: true },
+      curves: rows.map((row) =>
+        curve(
+          row,
+          epochPoints(row.detail.log, (e) => e.maskDistance?.perKept),
+          true,
+        ),
+      ),
+    },
+  ];
+  return charts.filter(({ curves }) => curves.some(({ points }) => points.length > 0));
+}
+
+/** The difference to the first run, in points. */
+function points(own: number | null, first: number | null): string {
+  if (own === null || first === null) return missing;
+  const difference = 100 * (own - first);
+  return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(1)}`;
+}
+
+/** Whether a difference may be called one: the two intervals do not overlap, of one attack on as many images. */
+function verdict(own: RunSummary, first: RunSummary): string {
+  if (own.id === first.id) return "the measure";
+  const same = own.attack === first.attack && own.examples === first.examples;
+  if (own.interval === null || first.interval === null || !same) return "not measured alike";
+  const apart = own.interval[0] > first.interval[1] || own.interval[1] < first.interval[0];
+  return apart ? "beyond the 95 % intervals" : "within the 95 % intervals: not shown";
+}
+
+function Table({ rows }: { readonly rows: readonly Row[] }) {
+  const [{ summary: first } = { summary: undefined }] = rows.map(({ detail }) => detail);
+  if (first === undefined) return null;
+  return (
+    <div class="scroll">
+      <table class="compare">
+        <caption>Key numbers, and differences to the first run in points</caption>
+        <thead>
+          <tr>
+            <th scope="col">Run</th>
+            <th scope="col">State</th>
+            <th scope="col" class="num">
+              Sparsity %
+            </th>
+            <th scope="col" class="num">
+              Clean %
+            </th>
+            <th scope="col" class="num">
+              Difference
+            </th>
+            <th scope="col" class="num">
+              Robust %
+            </th>
+            <th scope="col" class="num">
+              95 % interval
+            </th>
+            <th scope="col" class="num">
+              Difference
+            </th>
+            <th scope="col">Measured by</th>
+            <th scope="col">Difference in robust accuracy</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ detail: { summary }, name }) => (
+            <tr key={summary.id}>
+              <th scope="row">
+                <a href={`#/run/${summary.id}`}>{name}</a>
+              </th>
+              <td>{stateWords[summary.state]}</td>
+              <td class="num">{percent(summary.sparsity, 2)}</td>
+              <td class="num">{percent(summary.cleanAccuracy)}</td>
+              <td class="num">{points(summary.cleanAccuracy, first.cleanAccuracy)}</td>
+              <td class="num">{percent(summary.robustAccuracy)}</td>
+              <td class="num">
+                {summary.interval === null ? missing : percentInterval([summary.interval[0], summary.interval[1]])}
+              </td>
+              <td class="num">{points(summary.robustAccuracy, first.robustAccuracy)}</td>
+              <td>{attackWords(summary)}</td>
+              <td>{verdict(summary, first)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+const MOST = 12;
+
+/** Some runs over one another, live. */
+export function ComparePage({ ids }: { readonly ids: readonly string[] }) {
+  const runs = useMemo(() => ids.slice(0, MOST).map(openRun), [ids]);
+  useEffect(
+    () => () => {
+      for (const run of runs) run.close();
+    },
+    [runs],
+  );
+  const isDark = dark.value;
+  const details = runs.flatMap(({ detail }) => detail.value ?? []);
+  const rows = rowsOf(details);
+  const charts = overlaid(rows);
+  const problems = runs.flatMap(({ problem }) => problem.value ?? []);
+  return (
+    <article data-dark={isDark}>
+      <h1>Compare {count(rows.length)} runs</h1>
+      {ids.length > MOST ? <p class="notice">Only the first {MOST} are shown.</p> : null}
+      {problems.map((problem) => (
+        <p key={problem} class="notice" role="alert">
+          {problem}
+        </p>
+      ))}
+      <Table rows={rows} />
+      <section aria-label="Curves" class="charts">
+        {charts.map((chart) => (
+          <Chart key={chart.title} title={chart.title} summary={lineSummary(chart)} option={lineOption(chart)} />
+        ))}
+      </section>
+    </article>
+  );
+}

@@ -1,0 +1,122 @@
+import type { EChartsOption, LineSeriesOption } from "echarts";
+import { label } from "../../report/format.js";
+import { type Colour, roles } from "../../report/palette.js";
+import { shade } from "./theme.js";
+
+export interface Curve {
+  readonly name: string;
+  readonly colour: Colour;
+  readonly points: readonly (readonly [x: number, y: number | null])[];
+  /** Single measurements get a symbol each. */
+  readonly symbol?: "circle" | "rect" | "triangle" | "diamond";
+  readonly dashed?: boolean;
+}
+
+export interface LineOptions {
+  readonly curves: readonly Curve[];
+  readonly xName: string;
+  readonly yName: string;
+  /** Values are shares, shown in per cent. */
+  readonly percent?: boolean;
+  /** Vertical lines with a name: where a stage begins. */
+  readonly marks?: readonly { readonly at: number; readonly name: string }[];
+}
+
+const fontSize = 12;
+const NAME = 40;
+
+const digits = (value: number) => (Math.abs(value) >= 0.01 || value === 0 ? value.toFixed(3) : value.toExponential(1));
+
+/** A number of a chart, as its tooltip and its sentence say it. */
+export function shown(value: number | null | undefined, percent = false): string {
+  if (typeof value !== "number" || !Number.isFinite(value)) return "–";
+  return percent ? `${(100 * value).toFixed(1)} %` : digits(value);
+}
+
+/** What the newest points say, in words. */
+export function lineSummary({ curves, percent }: LineOptions): string {
+  const parts = curves
+    .filter(({ points }) => points.length > 0)
+    .map(({ name, points }) => `${name}: ${shown(points.at(-1)?.[1], percent)}`);
+  return parts.length === 0 ? "Nothing yet." : `Newest values: ${parts.join("; ")}.`;
+}
+
+function series(curve: Curve, marks: LineOptions["marks"]): LineSeriesOption {
+  const colour = shade(curve.colour);
+  const single = curve.symbol !== undefined;
+  return {
+    type: "line",
+    name: label(curve.name, NAME),
+    data: curve.points.map(([x, y]) => [x, y]),
+    showSymbol: single,
+    symbol: curve.symbol ?? "circle",
+    symbolSize: 6,
+    sampling: "lttb",
+    animation: false,
+    itemStyle: { color: colour },
+    lineStyle: { color: colour, width: single ? 2 : 1.2, type: curve.dashed === true ? "dashed" : "solid" },
+    ...(marks !== undefined && marks.length > 0 && { markLine: markLine(marks) }),
+  };
+}
+
+function markLine(marks: NonNullable<LineOptions["marks"]>): NonNullable<LineSeriesOption["markLine"]> {
+  return {
+    symbol: "none",
+    silent: true,
+    animation: false,
+    lineStyle: { color: shade(roles.rule), type: "solid", width: 1 },
+    label: {
+      formatter: "{b}",
+      position: "insideEndTop",
+      rotate: 0,
+      color: shade(roles.muted),
+      fontSize,
+      align: "left",
+    },
+    data: marks.map(({ at, name }) => ({ xAxis: at, name })),
+  };
+}
+
+const axis = (name: string) => ({
+  name,
+  type: "value" as const,
+  nameTextStyle: { color: shade(roles.muted), fontSize },
+  axisLine: { lineStyle: { color: shade(roles.rule) } },
+  axisLabel: { color: shade(roles.muted), fontSize, hideOverlap: true },
+  splitLine: { lineStyle: { color: shade(roles.grid) } },
+});
+
+/** Lines over a common axis. Tooltips are drawn on the canvas: a name from a run's files never becomes markup. */
+export function lineOption({ curves, xName, yName, percent = false, marks }: LineOptions): EChartsOption {
+  const show = (value: number) => (percent ? `${Math.round(100 * value)}` : String(value));
+  return {
+    backgroundColor: "transparent",
+    textStyle: { fontFamily: "system-ui, sans-serif" },
+    grid: { left: 52, right: 16, top: 44, bottom: 40 },
+    legend: { type: "plain", top: 0, left: 0, itemWidth: 18, textStyle: { color: shade(roles.ink), fontSize } },
+    tooltip: {
+      trigger: "axis",
+      renderMode: "richText",
+      backgroundColor: shade(roles.paper),
+      borderColor: shade(roles.rule),
+      textStyle: { color: shade(roles.ink), fontSize },
+      valueFormatter: (value) => shown(typeof value === "number" ? value : null, percent),
+    },
+    dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }],
+    xAxis: {
+      ...axis(xName),
+      nameLocation: "middle",
+      nameGap: 26,
+      min: "dataMin",
+      max: "dataMax",
+      splitLine: { show: false },
+    },
+    yAxis: {
+      ...axis(yName),
+      ...{ scale: true, nameLocation: "end", nameGap: 10 },
+      nameTextStyle: { align: "left", padding: [0, 0, 0, -44], color: shade(roles.muted), fontSize },
+      axisLabel: { color: shade(roles.muted), fontSize, formatter: show },
+    },
+    series: curves.map((curve, i) => series(curve, i === 0 ? marks : undefined)),
+  };
+}

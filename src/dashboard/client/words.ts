@@ -1,0 +1,50 @@
+import { count, decimal, missing } from "../../report/format.js";
+import type { RunState, RunSummary } from "../api.js";
+
+/** A state by word and sign, so that it is told without colours. */
+export const stateWords: Readonly<Record<RunState, string>> = {
+  running: "▶ running",
+  done: "✓ done",
+  stopped: "‖ stopped",
+  failed: "✗ failed",
+  killed: "✗ killed",
+  unknown: "? unknown",
+};
+
+/** `3725` -> `1 h 2 min`. */
+export function duration(seconds: number | null): string {
+  if (seconds === null || !Number.isFinite(seconds)) return missing;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} days`;
+}
+
+/** A moment on the reader's clock. */
+export function moment(iso: string | null): string {
+  const at = iso === null ? Number.NaN : Date.parse(iso);
+  if (!Number.isFinite(at)) return missing;
+  return new Date(at).toLocaleString("en-GB", { dateStyle: "short", timeStyle: "medium" });
+}
+
+/** `1536` -> `1.5 KB`. */
+export function bytes(size: number): string {
+  if (size < 1000) return `${size} B`;
+  const units = ["KB", "MB", "GB", "TB"];
+  const at = Math.min(units.length - 1, Math.floor(Math.log10(size) / 3) - 1);
+  return `${decimal(size / 1000 ** (at + 1), 1)} ${units[at]}`;
+}
+
+/** Where the robust accuracy of a row comes from. */
+export function attackWords({ attack, examples, robustAccuracy }: RunSummary): string {
+  if (robustAccuracy === null) return missing;
+  return attack === null ? "held-out images, in training" : `${attack}, ${count(examples)} images`;
+}
+
+/** Names of runs that can be told apart: where two are equal, their paths. */
+export function labels(runs: readonly RunSummary[]): ReadonlyMap<string, string> {
+  const times = new Map<string, number>();
+  for (const { name } of runs) times.set(name, (times.get(name) ?? 0) + 1);
+  return new Map(runs.map(({ id, name, path }) => [id, times.get(name) === 1 ? name : path]));
+}
