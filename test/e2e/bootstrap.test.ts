@@ -132,10 +132,13 @@ test("points to S2AP_LIBTORCH where there is no apt", () => {
 
 test("fails when the sources do not compile, and tries again the next time", () => {
   const tree = folder("tree");
-  for (const name of ["scripts", "src", "node_modules/.bin"]) mkdirSync(join(tree, name), { recursive: true });
+  for (const name of ["scripts", "src/dashboard", "src/report", "src/run", "node_modules/.bin"])
+    mkdirSync(join(tree, name), { recursive: true });
   cpSync(join(root, "scripts/bootstrap"), join(tree, "scripts/bootstrap"));
-  for (const name of ["package-lock.json", "tsconfig.json", "tsconfig.build.json"])
+  for (const name of ["package-lock.json", "tsconfig.json", "tsconfig.build.json", "vite.config.ts"])
     writeFileSync(join(tree, name), "{}");
+  for (const name of ["report/palette.ts", "report/format.ts", "run/events.ts"])
+    writeFileSync(join(tree, "src", name), "");
   const lock = spawnSync("sha256sum", { cwd: tree, input: "{}", encoding: "utf8" }).stdout;
   writeFileSync(join(tree, "node_modules/.s2ap-lock"), lock);
   program(tree, "scripts/build-native", "exit 0");
@@ -150,9 +153,26 @@ test("fails when the sources do not compile, and tries again the next time", () 
     expect(status).toBe(1);
   }
   program(tree, "node_modules/.bin/tsc", "mkdir -p dist; echo > dist/gone.js");
-  expect(run()).toMatchObject({ status: 0 });
+  program(tree, "node_modules/.bin/vite", "echo vite says why; exit 1");
+  expect(run()).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/dashboard page \.\.\. failed.*\nvite says why/),
+  });
   expect(existsSync(join(tree, "dist/gone.js"))).toBe(false);
+  const built = "dist/dashboard/page";
+  program(
+    tree,
+    "node_modules/.bin/vite",
+    `mkdir -p ${built}/assets; echo > ${built}/index.html; echo > ${built}/assets/a.js`,
+  );
+  expect(run()).toMatchObject({ status: 0 });
   expect(run()).toEqual({ status: 0, stderr: "" });
+  // What the page is made of changes: both are built again, and the compiler's tidying leaves the page alone.
+  writeFileSync(join(tree, "src/report/palette.ts"), "// other colours");
+  expect(run()).toMatchObject({ status: 0, stderr: expect.stringContaining("dashboard page ... ") });
+  expect(existsSync(join(tree, built, "assets/a.js"))).toBe(true);
+  writeFileSync(join(tree, "src/other.ts"), "");
+  expect(run().stderr).not.toContain("dashboard page");
 });
 
 test("the s2ap program says to run it where nothing is built", () => {
