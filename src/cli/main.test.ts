@@ -53,6 +53,7 @@ const commands = [
   "runs tag",
   "runs rm",
   "runs export",
+  "dashboard",
   "list",
   "doctor",
 ];

@@ -2,6 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { packageVersion } from "../util/index.js";
 import { compareCommand } from "./commands/compare.js";
 import type { Cli } from "./commands/context.js";
+import { dashboardCommand } from "./commands/dashboard.js";
 import { dataCommand } from "./commands/data.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { estimateCommand } from "./commands/estimate.js";
@@ -52,6 +53,7 @@ export function buildProgram(cli: Cli) {
     .addCommand(reportCommand(cli))
     .addCommand(stabilityCommand(cli))
     .addCommand(runsCommand(cli))
+    .addCommand(dashboardCommand(cli))
     .addCommand(listCommand(cli))
     .addCommand(doctorCommand(cli));
   forAll(program, (command) =>
