@@ -1,0 +1,260 @@
+// The page of `s2ap dashboard` in a real browser.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { type Dashboard, startDashboard } from "../../src/dashboard/index.js";
+import { OFFICIAL } from "../../src/data/cifar-files.js";
+import { contentHash } from "../../src/data/source.js";
+import { openRun } from "../../src/run/index.js";
+import { type Browser, builtPage, startBrowser } from "../support/browser.js";
+import {
+  epochEvent,
+  makeRecord,
+  makeRun,
+  maskNumbers,
+  recipe,
+  stepEvent,
+  wholeRun,
+} from "../support/dashboard-runs.js";
+
+let browser: Browser;
+let root = "";
+let dashboard: Dashboard;
+let page: Page | undefined;
+
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+afterAll(() => browser.close());
+
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), "s2ap-page-"));
+  dashboard = await startDashboard([root], { port: 0, page: builtPage, pollMs: 50 });
+});
+afterEach(async () => {
+  await page?.close();
+  page = undefined;
+  await dashboard.close();
+  rmSync(root, { recursive: true, force: true });
+  expect(browser.faults.splice(0)).toEqual([]);
+});
+
+async function open(hash = ""): Promise<Page> {
+  page = await browser.open(dashboard.url + hash);
+  return page;
+}
+
+const text = (of: Page, selector: string) => of.locator(selector).textContent();
+
+test("a run that begins appears, moves and ends, in the list and on its page", async () => {
+  const view = await open();
+  await view.getByText("There is no run here yet").waitFor();
+  const run = openRun(join(root, "fresh"), { seed: 5, recipe });
+  const events = wholeRun();
+  const row = view.locator("tbody tr");
+  await row.getByText("▶ running").waitFor();
+  for (const event of events.splice(0, 4)) run.append(event);
+  await row.getByText("pretrain 20 %").waitFor();
+
+  await view.getByRole("link", { name: "fresh" }).click();
+  await view.getByRole("heading", { level: 1, name: "fresh" }).waitFor();
+  await view.getByText("4 events").waitFor();
+  await expect.poll(() => view.locator("figure canvas").count()).toBe(2);
+  const loss = view.getByRole("img", { name: /^Training loss/ });
+  expect(await loss.getAttribute("aria-label")).toContain("mean of the epoch: 2.000");
+  run.append(epochEvent("pretrain", 1, { loss: 1.25 }));
+  await view.getByRole("img", { name: /mean of the epoch: 1\.250/ }).waitFor();
+
+  for (const event of events) run.append(event);
+  await view.getByText("Attacks on the finished network").waitFor();
+  await view.getByRole("img", { name: /^Share of each layer's mask/ }).waitFor();
+  expect(await text(view, ".timeline")).toContain("Mask search");
+  run.update({ status: "done" });
+  run.close();
+  await view.getByText("✓ done").first().waitFor();
+});
+
+test("after the server was away and back, nothing is missing and nothing is double", async () => {
+  const folder = join(root, "a");
+  using run = openRun(folder, { seed: 5, recipe });
+  for (let i = 1; i <= 100; i++) run.append(stepEvent("search", i));
+  const view = await open();
+  await view.getByRole("link", { name: "a", exact: true }).click();
+  await view.getByText("100 events").waitFor();
+
+  const { port } = dashboard;
+  await dashboard.close();
+  await view.getByText("connection lost").waitFor();
+  for (let i = 101; i <= 150; i++) run.append(stepEvent("search", i));
+  dashboard = await startDashboard([root], { port, page: builtPage, pollMs: 50 });
+  await view.getByText("150 events").waitFor();
+  await view.getByText("● live").waitFor();
+  run.append(epochEvent("search", 4));
+  await view.getByText("151 events").waitFor();
+
+  // A resumed run cuts its log back to its checkpoint, and goes on.
+  run.truncate(readFileSync(join(folder, "events.jsonl"), "utf8").split("\n").slice(0, 10).join("\n").length + 1);
+  run.append(stepEvent("search", 11));
+  await view.getByText("11 events").waitFor();
+  // The refused connections while it was away are the browser's own remark, and what this test is about.
+  const remarks = browser.faults
+    .splice(0)
+    .filter((fault) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY/.test(fault));
+  expect(remarks).toEqual([]);
+});
+
+test("runs are filtered, sorted and compared", async () => {
+  makeRun(join(root, "hydra"), wholeRun());
+  makeRun(join(root, "s2ap"), wholeRun());
+  makeRun(join(root, "other"), [stepEvent("search", 1)], "failed");
+  const view = await open();
+  const names = () => view.locator("tbody th a").allInnerTexts();
+  await view.getByText("3 of 3 runs").waitFor();
+  await view.getByRole("button", { name: "Run", exact: false }).first().click();
+  expect(await names()).toEqual(["hydra", "other", "s2ap"]);
+  expect(await view.locator("th[aria-sort=ascending]").textContent()).toContain("Run");
+  await view.getByRole("button", { name: "Run", exact: false }).first().click();
+  expect(await names()).toEqual(["s2ap", "other", "hydra"]);
+  await view.getByLabel("State").selectOption("failed");
+  expect(await names()).toEqual(["other"]);
+  await view.getByLabel("State").selectOption("");
+  await view.getByLabel("Filter").fill("2AP hydra");
+  expect(await names()).toEqual(["s2ap", "other", "hydra"]); // the method and the gradient of all three
+  await view.getByLabel("Filter").fill("hydra/");
+  expect(await names()).toEqual([]);
+  await view.getByLabel("Filter").fill("");
+
+  await view.getByLabel("Compare hydra").check();
+  await view.getByLabel("Compare s2ap").check();
+  await view.getByRole("link", { name: "Compare 2 runs" }).click();
+  await view.getByRole("heading", { name: "Compare 2 runs" }).waitFor();
+  expect(await view.locator("table.compare tbody tr").count()).toBe(2);
+  expect(await text(view, "table.compare")).toContain("within the 95 % intervals: not shown");
+  await expect.poll(() => view.locator("figure canvas").count()).toBe(4);
+  // The address holds the comparison.
+  await view.reload();
+  await expect.poll(() => view.locator("table.compare tbody tr").count()).toBe(2);
+});
+
+test("the images of a record are shown by what broke them: clean, adversarial, difference", async () => {
+  const cache = join(root, "cache");
+  mkdirSync(join(cache, "cifar10/cifar-10-batches-bin"), { recursive: true });
+  const records = Buffer.from(Uint8Array.from({ length: 10 * 3073 }, (_, i) => (i * 7) % 256));
+  writeFileSync(join(cache, "cifar10/cifar-10-batches-bin/test_batch.bin"), records);
+  const before = process.env.S2AP_CACHE;
+  process.env.S2AP_CACHE = cache;
+  try {
+    makeRecord(join(root, "r"), { dataHash: contentHash(OFFICIAL.sha256) });
+    const view = await open("#/cards");
+    await view.getByRole("link", { name: /r$/ }).click();
+    await view.getByText("6 of 6 images").waitFor();
+    await view.getByLabel("Show").selectOption("broken by apgd-ce");
+    await view.getByText("2 of 2 images").waitFor();
+    expect(await view.locator(".images h3").allInnerTexts()).toEqual(["1: cat", "4: cat"]);
+    const widths = () =>
+      view
+        .locator(".images img")
+        .evaluateAll((all) => all.map((img) => (img as unknown as { naturalWidth: number }).naturalWidth));
+    await expect.poll(widths).toEqual(Array(6).fill(32));
+    await view.getByLabel("Show").selectOption("stands");
+    expect(await view.locator(".images .blank").count()).toBe(4); // two images, without a point and a difference
+    await expect.poll(widths).toEqual([32, 32]);
+  } finally {
+    if (before === undefined) delete process.env.S2AP_CACHE;
+    else process.env.S2AP_CACHE = before;
+  }
+});
+
+const HOSTILE = `<img src=x onerror="alert('h')"><script>alert(1)</script>`;
+
+test("names and texts from run files are text, wherever they stand", async () => {
+  const layers = { [HOSTILE]: 0.1, "{b|rich}": 0.2, __proto__: 0.1 };
+  const numbers = maskNumbers(0.01);
+  const epoch = epochEvent("search", 0, {
+    ...numbers,
+    maskDistance: { ...numbers.maskDistance, layers },
+    sparsity: { total: 0.9, layers },
+  });
+  const warning = { type: "warning", code: HOSTILE, message: `${HOSTILE}\u202e javascript:alert(1)` } as const;
+  for (const name of ["a", "b"]) makeRun(join(root, name), [...wholeRun(), epoch, warning], "done", HOSTILE);
+  makeRecord(join(root, "r"), { className: HOSTILE });
+  const view = await open();
+  const inert = async () => {
+    expect(await view.locator("img[src=x], main script, iframe, [onerror]").count()).toBe(0);
+    await view.getByText("<script>alert(1)</script>").first().waitFor();
+  };
+  await inert();
+  await view.locator("input[type=checkbox]").first().check();
+  await view.locator("input[type=checkbox]").nth(1).check();
+  await view.getByRole("link", { name: "Compare 2 runs" }).click();
+  await expect.poll(() => view.locator("figure canvas").count()).toBe(4);
+  // Names of runs that are equal give way to their paths.
+  expect(await view.locator("img[src=x], main script, [onerror]").count()).toBe(0);
+  await view.locator("table.compare th a").first().click();
+  await inert();
+  // The tooltips of charts, too.
+  for (const chart of await view.locator("figure canvas").all()) await chart.hover();
+  await inert();
+  await view.goto(`${dashboard.url}#/cards`);
+  await view.getByRole("link", { name: /r$/ }).click();
+  await inert();
+  await view.goto(`${dashboard.url}#/run/${encodeURIComponent(HOSTILE)}`);
+  await view.getByRole("heading", { name: "Runs" }).waitFor();
+});
+
+test("everything is reached with the keyboard, and the focus is seen", async () => {
+  makeRun(join(root, "alpha"), wholeRun());
+  makeRun(join(root, "beta"), wholeRun());
+  const view = await open();
+  await view.getByText("2 of 2 runs").waitFor();
+  const focused = () =>
+    view.evaluate(
+      "document.activeElement.innerText || document.activeElement.ariaLabel || document.activeElement.tagName",
+    );
+  const tabTo = async (wanted: RegExp) => {
+    for (let i = 0; i < 40; i++) {
+      await view.keyboard.press("Tab");
+      if (wanted.test(String(await focused()))) return;
+    }
+    throw new Error(`no ${wanted} within 40 tabs`);
+  };
+  await tabTo(/^Evaluations/);
+  expect(await view.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
+  await tabTo(/^Run /);
+  await view.keyboard.press("Enter");
+  expect(await view.locator("tbody th a").allInnerTexts()).toEqual(["alpha", "beta"]);
+  await tabTo(/^Compare alpha/);
+  await view.keyboard.press("Space");
+  await tabTo(/^alpha$/);
+  await tabTo(/^Compare beta/);
+  await view.keyboard.press("Space");
+  await view.getByRole("link", { name: "Compare 2 runs" }).focus();
+  await view.keyboard.press("Enter");
+  await view.getByRole("heading", { name: "Compare 2 runs" }).waitFor();
+  expect(await view.evaluate("document.activeElement.tagName")).toBe("MAIN");
+  await tabTo(/^alpha$/);
+  await view.keyboard.press("Enter");
+  await view.getByRole("heading", { level: 1, name: "alpha" }).waitFor();
+  await tabTo(/^Recipe, with every default/);
+  await view.keyboard.press("Enter");
+  await view.locator("pre").first().waitFor({ state: "visible" });
+});
+
+test("dark pages, narrow ones and a run without any event are whole too", async () => {
+  makeRun(join(root, "empty"), []);
+  makeRun(join(root, "whole"), wholeRun());
+  const view = await open();
+  await view.emulateMedia({ colorScheme: "dark" });
+  await view.setViewportSize({ width: 380, height: 700 });
+  await view.getByRole("link", { name: "empty" }).click();
+  await view.getByText("0 events").waitFor();
+  await view.goto(dashboard.url);
+  await view.getByRole("link", { name: "whole" }).click();
+  await expect.poll(() => view.locator("figure canvas").count()).toBe(5);
+  const wide = await view.evaluate("document.documentElement.scrollWidth");
+  expect(wide).toBeLessThanOrEqual(380);
+  await view.emulateMedia({ colorScheme: "light" });
+  await view.getByText("Attacks on the finished network").waitFor();
+});
