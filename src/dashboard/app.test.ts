@@ -129,7 +129,7 @@ describe("the stream of a run", () => {
 
   test("sends a long log in parts, each with a place to go on from", async () => {
     makeRun(join(root, "a"), []);
-    const lines = Array.from({ length: 5000 }, (_, i) => ({ ...stepEvent("search", i + 1), at: at(0) }));
+    const lines = Array.from({ length: 8000 }, (_, i) => ({ ...stepEvent("search", i + 1), at: at(0) }));
     appendRaw(join(root, "a"), ...lines);
     const dashboard = app();
     const [{ id = "" } = {}] = await json<RunSummary[]>(dashboard, "/api/runs");
@@ -137,7 +137,7 @@ describe("the stream of a run", () => {
     let last: string | undefined;
     let parts = 0;
     // Each connection is lost after one message.
-    while (seen.length < 5000) {
+    while (seen.length < 8000) {
       const headers: Record<string, string> = last === undefined ? {} : { "Last-Event-ID": last };
       const stream = reading(await dashboard.request(`${base}/api/runs/${id}/stream`, { headers }));
       const message = await stream.next("events");
