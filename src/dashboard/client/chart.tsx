@@ -1,5 +1,5 @@
 import type { EChartsOption } from "echarts";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 interface ChartProps {
   readonly title: string;
@@ -21,16 +21,21 @@ export function Chart({ title, summary, option, height = 240 }: ChartProps) {
   const drawn = useRef<Drawn | undefined>(undefined);
   const latest = useRef(option);
   latest.current = option;
+  const [problem, setProblem] = useState(false);
 
   useEffect(() => {
     let gone = false;
     const observer = new ResizeObserver(() => drawn.current?.resize());
-    void import("./echarts.js").then(({ init }) => {
-      if (gone || box.current === null) return;
-      drawn.current = init(box.current, null, { renderer: "canvas" });
-      drawn.current.setOption(latest.current, { notMerge: true });
-      observer.observe(box.current);
-    });
+    import("./echarts.js").then(
+      ({ init }) => {
+        if (gone || box.current === null) return;
+        drawn.current = init(box.current, null, { renderer: "canvas" });
+        drawn.current.setOption(latest.current, { notMerge: true });
+        observer.observe(box.current);
+      },
+      // The server went away before the first chart was drawn.
+      () => setProblem(true),
+    );
     return () => {
       gone = true;
       observer.disconnect();
@@ -43,6 +48,7 @@ export function Chart({ title, summary, option, height = 240 }: ChartProps) {
   return (
     <figure class="chart">
       <figcaption>{title}</figcaption>
+      {problem ? <p class="note">{summary} The chart could not be loaded: reload the page.</p> : null}
       <div ref={box} role="img" aria-label={`${title}. ${summary}`} style={{ height: `${height}px` }} />
     </figure>
   );
