@@ -8,7 +8,7 @@ import { type Dashboard, startDashboard } from "../../src/dashboard/index.js";
 import { OFFICIAL } from "../../src/data/cifar-files.js";
 import { contentHash } from "../../src/data/source.js";
 import { openRun } from "../../src/run/index.js";
-import { type Browser, builtPage, startBrowser } from "../support/browser.js";
+import { type Browser, builtPage, startBrowser, withoutBrowser } from "../support/browser.js";
 import {
   epochEvent,
   makeRecord,
@@ -19,15 +19,18 @@ import {
   wholeRun,
 } from "../support/dashboard-runs.js";
 
+const inBrowser = test.skipIf(withoutBrowser);
 let browser: Browser;
 let root = "";
 let dashboard: Dashboard;
 let page: Page | undefined;
 
 beforeAll(async () => {
-  browser = await startBrowser();
+  if (!withoutBrowser) browser = await startBrowser();
 });
-afterAll(() => browser.close());
+afterAll(async () => {
+  if (!withoutBrowser) await browser.close();
+});
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), "s2ap-page-"));
@@ -46,9 +49,13 @@ async function open(hash = ""): Promise<Page> {
   return page;
 }
 
+/** Waits for what should become true, on a slow machine too. */
+const soon = <T>(of: () => Promise<T>) => expect.poll(of, { timeout: 60_000, interval: 50 });
+/** Charts that are drawn; each has one canvas or more. */
+const charts = (of: Page) => of.locator("figure:has(canvas)");
 const text = (of: Page, selector: string) => of.locator(selector).textContent();
 
-test("a run that begins appears, moves and ends, in the list and on its page", async () => {
+inBrowser("a run that begins appears, moves and ends, in the list and on its page", async () => {
   const view = await open();
   await view.getByText("There is no run here yet").waitFor();
   const run = openRun(join(root, "fresh"), { seed: 5, recipe });
@@ -61,28 +68,29 @@ test("a run that begins appears, moves and ends, in the list and on its page", a
   await view.getByRole("link", { name: "fresh" }).click();
   await view.getByRole("heading", { level: 1, name: "fresh" }).waitFor();
   await view.getByText("4 events").waitFor();
-  await expect.poll(() => view.locator("figure canvas").count()).toBe(2);
+  await soon(() => charts(view).count()).toBe(2);
   const loss = view.getByRole("img", { name: /^Training loss/ });
-  expect(await loss.getAttribute("aria-label")).toContain("mean of the epoch: 2.000");
+  await soon(() => loss.getAttribute("aria-label")).toContain("mean of the epoch: 2.000");
   run.append(epochEvent("pretrain", 1, { loss: 1.25 }));
   await view.getByRole("img", { name: /mean of the epoch: 1\.250/ }).waitFor();
 
   for (const event of events) run.append(event);
   await view.getByText("Attacks on the finished network").waitFor();
   await view.getByRole("img", { name: /^Share of each layer's mask/ }).waitFor();
-  expect(await text(view, ".timeline")).toContain("Mask search");
+  await soon(() => text(view, ".timeline")).toContain("Mask search");
   run.update({ status: "done" });
   run.close();
   await view.getByText("✓ done").first().waitFor();
 });
 
-test("after the server was away and back, nothing is missing and nothing is double", async () => {
+inBrowser("after the server was away and back, nothing is missing and nothing is double", async () => {
   const folder = join(root, "a");
   using run = openRun(folder, { seed: 5, recipe });
   for (let i = 1; i <= 100; i++) run.append(stepEvent("search", i));
   const view = await open();
   await view.getByRole("link", { name: "a", exact: true }).click();
   await view.getByText("100 events").waitFor();
+  await soon(() => charts(view).count()).toBe(2);
 
   const { port } = dashboard;
   await dashboard.close();
@@ -105,7 +113,7 @@ test("after the server was away and back, nothing is missing and nothing is doub
   expect(remarks).toEqual([]);
 });
 
-test("runs are filtered, sorted and compared", async () => {
+inBrowser("runs are filtered, sorted and compared", async () => {
   makeRun(join(root, "hydra"), wholeRun());
   makeRun(join(root, "s2ap"), wholeRun());
   makeRun(join(root, "other"), [stepEvent("search", 1)], "failed");
@@ -113,17 +121,17 @@ test("runs are filtered, sorted and compared", async () => {
   const names = () => view.locator("tbody th a").allInnerTexts();
   await view.getByText("3 of 3 runs").waitFor();
   await view.getByRole("button", { name: "Run", exact: false }).first().click();
-  expect(await names()).toEqual(["hydra", "other", "s2ap"]);
-  expect(await view.locator("th[aria-sort=ascending]").textContent()).toContain("Run");
+  await soon(names).toEqual(["hydra", "other", "s2ap"]);
+  await soon(() => view.locator("th[aria-sort=ascending]").textContent()).toContain("Run");
   await view.getByRole("button", { name: "Run", exact: false }).first().click();
-  expect(await names()).toEqual(["s2ap", "other", "hydra"]);
+  await soon(names).toEqual(["s2ap", "other", "hydra"]);
   await view.getByLabel("State").selectOption("failed");
-  expect(await names()).toEqual(["other"]);
+  await soon(names).toEqual(["other"]);
   await view.getByLabel("State").selectOption("");
   await view.getByLabel("Filter").fill("2AP hydra");
-  expect(await names()).toEqual(["s2ap", "other", "hydra"]); // the method and the gradient of all three
+  await soon(names).toEqual(["s2ap", "other", "hydra"]); // the method and the gradient of all three
   await view.getByLabel("Filter").fill("hydra/");
-  expect(await names()).toEqual([]);
+  await soon(names).toEqual([]);
   await view.getByLabel("Filter").fill("");
 
   await view.getByLabel("Compare hydra").check();
@@ -132,13 +140,13 @@ test("runs are filtered, sorted and compared", async () => {
   await view.getByRole("heading", { name: "Compare 2 runs" }).waitFor();
   expect(await view.locator("table.compare tbody tr").count()).toBe(2);
   expect(await text(view, "table.compare")).toContain("within the 95 % intervals: not shown");
-  await expect.poll(() => view.locator("figure canvas").count()).toBe(4);
+  await soon(() => charts(view).count()).toBe(4);
   // The address holds the comparison.
   await view.reload();
-  await expect.poll(() => view.locator("table.compare tbody tr").count()).toBe(2);
+  await soon(() => view.locator("table.compare tbody tr").count()).toBe(2);
 });
 
-test("the images of a record are shown by what broke them: clean, adversarial, difference", async () => {
+inBrowser("the images of a record are shown by what broke them: clean, adversarial, difference", async () => {
   const cache = join(root, "cache");
   mkdirSync(join(cache, "cifar10/cifar-10-batches-bin"), { recursive: true });
   const records = Buffer.from(Uint8Array.from({ length: 10 * 3073 }, (_, i) => (i * 7) % 256));
@@ -157,10 +165,10 @@ test("the images of a record are shown by what broke them: clean, adversarial, d
       view
         .locator(".images img")
         .evaluateAll((all) => all.map((img) => (img as unknown as { naturalWidth: number }).naturalWidth));
-    await expect.poll(widths).toEqual(Array(6).fill(32));
+    await soon(widths).toEqual(Array(6).fill(32));
     await view.getByLabel("Show").selectOption("stands");
-    expect(await view.locator(".images .blank").count()).toBe(4); // two images, without a point and a difference
-    await expect.poll(widths).toEqual([32, 32]);
+    await soon(() => view.locator(".images .blank").count()).toBe(4); // two images, without a point and a difference
+    await soon(widths).toEqual([32, 32]);
   } finally {
     if (before === undefined) delete process.env.S2AP_CACHE;
     else process.env.S2AP_CACHE = before;
@@ -169,7 +177,7 @@ test("the images of a record are shown by what broke them: clean, adversarial, d
 
 const HOSTILE = `<img src=x onerror="alert('h')"><script>alert(1)</script>`;
 
-test("names and texts from run files are text, wherever they stand", async () => {
+inBrowser("names and texts from run files are text, wherever they stand", async () => {
   const layers = { [HOSTILE]: 0.1, "{b|rich}": 0.2, __proto__: 0.1 };
   const numbers = maskNumbers(0.01);
   const epoch = epochEvent("search", 0, {
@@ -189,13 +197,13 @@ test("names and texts from run files are text, wherever they stand", async () =>
   await view.locator("input[type=checkbox]").first().check();
   await view.locator("input[type=checkbox]").nth(1).check();
   await view.getByRole("link", { name: "Compare 2 runs" }).click();
-  await expect.poll(() => view.locator("figure canvas").count()).toBe(4);
+  await soon(() => charts(view).count()).toBe(4);
   // Names of runs that are equal give way to their paths.
   expect(await view.locator("img[src=x], main script, [onerror]").count()).toBe(0);
   await view.locator("table.compare th a").first().click();
   await inert();
   // The tooltips of charts, too.
-  for (const chart of await view.locator("figure canvas").all()) await chart.hover();
+  for (const chart of await view.locator("figure [role=img]").all()) await chart.hover();
   await inert();
   await view.goto(`${dashboard.url}#/cards`);
   await view.getByRole("link", { name: /r$/ }).click();
@@ -204,7 +212,7 @@ test("names and texts from run files are text, wherever they stand", async () =>
   await view.getByRole("heading", { name: "Runs" }).waitFor();
 });
 
-test("everything is reached with the keyboard, and the focus is seen", async () => {
+inBrowser("everything is reached with the keyboard, and the focus is seen", async () => {
   makeRun(join(root, "alpha"), wholeRun());
   makeRun(join(root, "beta"), wholeRun());
   const view = await open();
@@ -224,7 +232,7 @@ test("everything is reached with the keyboard, and the focus is seen", async () 
   expect(await view.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
   await tabTo(/^Run /);
   await view.keyboard.press("Enter");
-  expect(await view.locator("tbody th a").allInnerTexts()).toEqual(["alpha", "beta"]);
+  await soon(() => view.locator("tbody th a").allInnerTexts()).toEqual(["alpha", "beta"]);
   await tabTo(/^Compare alpha/);
   await view.keyboard.press("Space");
   await tabTo(/^alpha$/);
@@ -233,7 +241,7 @@ test("everything is reached with the keyboard, and the focus is seen", async () 
   await view.getByRole("link", { name: "Compare 2 runs" }).focus();
   await view.keyboard.press("Enter");
   await view.getByRole("heading", { name: "Compare 2 runs" }).waitFor();
-  expect(await view.evaluate("document.activeElement.tagName")).toBe("MAIN");
+  await soon(() => view.evaluate("document.activeElement.tagName")).toBe("MAIN");
   await tabTo(/^alpha$/);
   await view.keyboard.press("Enter");
   await view.getByRole("heading", { level: 1, name: "alpha" }).waitFor();
@@ -242,7 +250,7 @@ test("everything is reached with the keyboard, and the focus is seen", async () 
   await view.locator("pre").first().waitFor({ state: "visible" });
 });
 
-test("dark pages, narrow ones and a run without any event are whole too", async () => {
+inBrowser("dark pages, narrow ones and a run without any event are whole too", async () => {
   makeRun(join(root, "empty"), []);
   makeRun(join(root, "whole"), wholeRun());
   const view = await open();
@@ -252,7 +260,7 @@ test("dark pages, narrow ones and a run without any event are whole too", async 
   await view.getByText("0 events").waitFor();
   await view.goto(dashboard.url);
   await view.getByRole("link", { name: "whole" }).click();
-  await expect.poll(() => view.locator("figure canvas").count()).toBe(5);
+  await soon(() => charts(view).count()).toBe(5);
   const wide = await view.evaluate("document.documentElement.scrollWidth");
   expect(wide).toBeLessThanOrEqual(380);
   await view.emulateMedia({ colorScheme: "light" });
