@@ -1,5 +1,7 @@
 import type { EChartsOption } from "echarts";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Legend } from "./legend.js";
+import type { Curve } from "./line-option.js";
 
 interface ChartProps {
   readonly title: string;
@@ -7,6 +9,8 @@ interface ChartProps {
   readonly summary: string;
   readonly option: EChartsOption;
   readonly height?: number;
+  /** Curves to be named above the chart. */
+  readonly curves?: readonly Curve[];
 }
 
 interface Drawn {
@@ -16,7 +20,7 @@ interface Drawn {
 }
 
 /** A chart on a canvas, with its title and a sentence that says the same. */
-export function Chart({ title, summary, option, height = 240 }: ChartProps) {
+export function Chart({ title, summary, option, height = 240, curves }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const drawn = useRef<Drawn | undefined>(undefined);
   const latest = useRef(option);
@@ -48,6 +52,7 @@ export function Chart({ title, summary, option, height = 240 }: ChartProps) {
   return (
     <figure class="chart">
       <figcaption>{title}</figcaption>
+      {curves === undefined ? null : <Legend curves={curves} />}
       {problem ? <p class="note">{summary} The chart could not be loaded: reload the page.</p> : null}
       <div ref={box} role="img" aria-label={`${title}. ${summary}`} style={{ height: `${height}px` }} />
     </figure>

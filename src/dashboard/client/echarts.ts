@@ -3,7 +3,6 @@ import { HeatmapChart, LineChart } from "echarts/charts";
 import {
   DataZoomInsideComponent,
   GridComponent,
-  LegendComponent,
   MarkLineComponent,
   TooltipComponent,
   VisualMapComponent,
@@ -16,7 +15,6 @@ use([
   DataZoomInsideComponent,
   GridComponent,
   HeatmapChart,
-  LegendComponent,
   LineChart,
   MarkLineComponent,
   TooltipComponent,

@@ -9,7 +9,6 @@ export interface Curve {
   readonly points: readonly (readonly [x: number, y: number | null])[];
   /** Single measurements get a symbol each. */
   readonly symbol?: "circle" | "rect" | "triangle" | "diamond";
-  readonly dashed?: boolean;
 }
 
 export interface LineOptions {
@@ -54,7 +53,7 @@ function series(curve: Curve, marks: LineOptions["marks"]): LineSeriesOption {
     sampling: "lttb",
     animation: false,
     itemStyle: { color: colour },
-    lineStyle: { color: colour, width: single ? 2 : 1.2, type: curve.dashed === true ? "dashed" : "solid" },
+    lineStyle: { color: colour, width: single ? 2 : 1.2 },
     ...(marks !== undefined && marks.length > 0 && { markLine: markLine(marks) }),
   };
 }
@@ -86,14 +85,18 @@ const axis = (name: string) => ({
   splitLine: { lineStyle: { color: shade(roles.grid) } },
 });
 
-/** Lines over a common axis. Tooltips are drawn on the canvas: a name from a run's files never becomes markup. */
+const furthest = (curves: readonly Curve[]) =>
+  curves.reduce((most, { points }) => points.reduce((so, [x]) => Math.max(so, x), most), 0);
+
+/** Lines over a common axis, to the end of the epoch that is under way. Tooltips are drawn on the canvas: a name from a run's files never becomes markup. */
 export function lineOption({ curves, xName, yName, percent = false, marks }: LineOptions): EChartsOption {
+  const end = Math.max(1, Math.ceil(furthest(curves)));
+  const seen = marks?.filter(({ at }) => at < end);
   const show = (value: number) => (percent ? `${Math.round(100 * value)}` : String(value));
   return {
     backgroundColor: "transparent",
     textStyle: { fontFamily: "system-ui, sans-serif" },
-    grid: { left: 52, right: 16, top: 44, bottom: 40 },
-    legend: { type: "plain", top: 0, left: 0, itemWidth: 18, textStyle: { color: shade(roles.ink), fontSize } },
+    grid: { left: 52, right: 16, top: 28, bottom: 40 },
     tooltip: {
       trigger: "axis",
       renderMode: "richText",
@@ -107,8 +110,7 @@ export function lineOption({ curves, xName, yName, percent = false, marks }: Lin
       ...axis(xName),
       nameLocation: "middle",
       nameGap: 26,
-      min: "dataMin",
-      max: "dataMax",
+      ...{ min: 0, max: end, minInterval: 1 },
       splitLine: { show: false },
     },
     yAxis: {
@@ -117,6 +119,6 @@ export function lineOption({ curves, xName, yName, percent = false, marks }: Lin
       nameTextStyle: { align: "left", padding: [0, 0, 0, -44], color: shade(roles.muted), fontSize },
       axisLabel: { color: shade(roles.muted), fontSize, formatter: show },
     },
-    series: curves.map((curve, i) => series(curve, i === 0 ? marks : undefined)),
+    series: curves.map((curve, i) => series(curve, i === 0 ? seen : undefined)),
   };
 }

@@ -87,7 +87,13 @@ export function RunCharts({ detail }: { readonly detail: RunDetail }) {
   return (
     <section aria-label="Curves" class="charts">
       {charts.map(({ chart, option }) => (
-        <Chart key={chart.title} title={chart.title} summary={lineSummary(chart)} option={option} />
+        <Chart
+          key={chart.title}
+          title={chart.title}
+          summary={lineSummary(chart)}
+          option={option}
+          curves={chart.curves}
+        />
       ))}
     </section>
   );
