@@ -3,9 +3,9 @@ import { count, missing, percent, percentInterval } from "../../report/format.js
 import { rowStyles, type Style } from "../../report/palette.js";
 import type { RunDetail, RunSummary } from "../api.js";
 import { Chart } from "./chart.js";
+import { openComparison } from "./compare-store.js";
 import { type Curve, type LineOptions, lineOption, lineSummary } from "./line-option.js";
 import { epochPoints, samplePoints } from "./run-curves.js";
-import { openRun } from "./run-store.js";
 import { dark } from "./theme.js";
 import { attackWords, labels, stateWords } from "./words.js";
 
@@ -72,7 +72,8 @@ function overlaid(rows: readonly Row[]): Titled[] {
       ),
     },
   ];
-  return charts.filter(({ curves }) => curves.some(({ points }) => points.length > 0));
+  const told = charts.map((chart) => ({ ...chart, curves: chart.curves.filter(({ points }) => points.length > 0) }));
+  return told.filter(({ curves }) => curves.length > 0);
 }
 
 /** The difference to the first run, in points. */
@@ -84,7 +85,7 @@ function points(own: number | null, first: number | null): string {
 
 /** Whether a difference may be called one: the two intervals do not overlap, of one attack on as many images. */
 function verdict(own: RunSummary, first: RunSummary): string {
-  if (own.id === first.id) return "the measure";
+  if (own.id === first.id) return "measured against this one";
   const same = own.attack === first.attack && own.examples === first.examples;
   if (own.interval === null || first.interval === null || !same) return "not measured alike";
   const apart = own.interval[0] > first.interval[1] || own.interval[1] < first.interval[0];
@@ -97,7 +98,9 @@ function Table({ rows }: { readonly rows: readonly Row[] }) {
   return (
     <div class="scroll">
       <table class="compare">
-        <caption>Key numbers, and differences to the first run in points</caption>
+        <caption>
+          <span>Key numbers, and differences to the first run in points</span>
+        </caption>
         <thead>
           <tr>
             <th scope="col">Run</th>
@@ -153,18 +156,14 @@ const MOST = 12;
 
 /** Some runs over one another, live. */
 export function ComparePage({ ids }: { readonly ids: readonly string[] }) {
-  const runs = useMemo(() => ids.slice(0, MOST).map(openRun), [ids]);
-  useEffect(
-    () => () => {
-      for (const run of runs) run.close();
-    },
-    [runs],
-  );
+  const comparison = useMemo(() => openComparison(ids.slice(0, MOST)), [ids]);
+  useEffect(() => comparison.close, [comparison]);
+  const runs = comparison.runs.value;
   const isDark = dark.value;
-  const details = runs.flatMap(({ detail }) => detail.value ?? []);
+  const details = runs.flatMap(({ detail }) => detail ?? []);
   const rows = rowsOf(details);
   const charts = overlaid(rows);
-  const problems = runs.flatMap(({ problem }) => problem.value ?? []);
+  const problems = [...new Set(runs.flatMap(({ problem }) => problem ?? []))];
   return (
     <article data-dark={isDark}>
       <h1>Compare {count(rows.length)} runs</h1>
@@ -177,7 +176,13 @@ export function ComparePage({ ids }: { readonly ids: readonly string[] }) {
       <Table rows={rows} />
       <section aria-label="Curves" class="charts">
         {charts.map((chart) => (
-          <Chart key={chart.title} title={chart.title} summary={lineSummary(chart)} option={lineOption(chart)} />
+          <Chart
+            key={chart.title}
+            title={chart.title}
+            summary={lineSummary(chart)}
+            option={lineOption(chart)}
+            curves={chart.curves}
+          />
         ))}
       </section>
     </article>
