@@ -7,7 +7,12 @@ import { type Route, route } from "./route.js";
 import { RunPage } from "./run-page.js";
 import { RunsPage } from "./runs-page.js";
 
-const connectionWords = { connecting: "connecting …", live: "● live", lost: "○ connection lost, trying again …" };
+const connectionWords = {
+  none: "",
+  connecting: "connecting …",
+  live: "● live",
+  lost: "○ connection lost, trying again …",
+};
 
 function Page({ at }: { readonly at: Route }) {
   switch (at.page) {

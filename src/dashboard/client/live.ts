@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 
-/** Whether what the page shows is up to date. */
-export const connection = signal<"connecting" | "live" | "lost">("connecting");
+/** Whether what the page shows is up to date; `none` where it shows nothing that changes. */
+export const connection = signal<"none" | "connecting" | "live" | "lost">("none");
 
 export type Handlers = Readonly<Record<string, (data: string, id: string) => void>>;
 
@@ -24,6 +24,7 @@ export function follow(address: () => string, handlers: Handlers): () => void {
   function open(): void {
     close();
     if (document.hidden) return;
+    connection.value = "connecting";
     source = new EventSource(address());
     source.onopen = () => {
       connection.value = "live";
@@ -42,6 +43,7 @@ export function follow(address: () => string, handlers: Handlers): () => void {
   return () => {
     document.removeEventListener("visibilitychange", open);
     close();
+    connection.value = "none";
   };
 }
 
