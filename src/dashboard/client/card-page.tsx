@@ -8,7 +8,9 @@ function Attacks({ card }: { readonly card: CardShown }) {
   return (
     <div class="scroll">
       <table>
-        <caption>Attacks, each on the images that those before it left</caption>
+        <caption>
+          <span>Attacks, each on the images that those before it left</span>
+        </caption>
         <thead>
           <tr>
             <th scope="col">Attack</th>

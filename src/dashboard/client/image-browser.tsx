@@ -17,15 +17,17 @@ interface PictureProps {
   readonly words: string;
   readonly there: boolean;
   readonly caption: string;
+  /** What stands in its place where it is not there. */
+  readonly blank?: string;
 }
 
-function Picture({ address, words, there, caption }: PictureProps) {
+function Picture({ address, words, there, caption, blank = "not at hand" }: PictureProps) {
   return (
     <div class="picture">
       {there ? (
         <img src={address} alt={words} loading="lazy" width="96" height="96" />
       ) : (
-        <span class="blank">not at hand</span>
+        <span class="blank">{blank}</span>
       )}
       <span class="note">{caption}</span>
     </div>
@@ -36,8 +38,10 @@ function ImageCard({ detail, image }: { readonly detail: CardDetail; readonly im
   const { pictures, classNames, summary } = detail;
   const name = (label: number | null) => (label === null ? "–" : classNames[label] || `class ${label}`);
   const address = (kind: string) => `/api/cards/${summary.id}/${image.index}/${kind}`;
-  // A point is kept of images that an attack broke; of those that are wrong as they are, it is the image itself.
-  const moved = pictures.adversarial && image.brokenBy !== null && image.brokenBy !== "clean";
+  // A point is kept of images that an attack broke.
+  const broken = image.brokenBy !== null && image.brokenBy !== "clean";
+  const moved = pictures.adversarial && broken;
+  const blank = broken ? "not at hand" : "none";
   const how = [image.run, image.step === null ? "" : `step ${image.step}`].filter((each) => each !== "").join(", ");
   return (
     <li class="image">
@@ -55,12 +59,14 @@ function ImageCard({ detail, image }: { readonly detail: CardDetail; readonly im
           address={address("adversarial")}
           there={moved}
           words={`adversarial image ${image.index}`}
-          caption={`adversarial: ${name(image.adversarial)}`}
+          caption={broken ? `adversarial: ${name(image.adversarial)}` : "adversarial"}
+          blank={blank}
         />
         <Picture
           address={address("difference")}
           there={moved && pictures.clean}
           words={`difference of image ${image.index}`}
+          blank={blank}
           caption={image.norm === null ? "difference" : `difference: ${shown(image.norm)}`}
         />
       </div>

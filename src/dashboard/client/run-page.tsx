@@ -1,5 +1,5 @@
 import { useEffect, useMemo } from "preact/hooks";
-import { count, decimal, percent, percentInterval, stageTitle } from "../../report/format.js";
+import { count, decimal, missing, percent, percentInterval, stageTitle } from "../../report/format.js";
 import type { RunDetail, RunSummary } from "../api.js";
 import type { RunLog } from "../run-log.js";
 import { EventsSection } from "./events-section.js";
@@ -10,17 +10,20 @@ import { attackWords, bytes, duration, moment, stateWords } from "./words.js";
 
 function Facts({ summary }: { readonly summary: RunSummary }) {
   const { progress, state } = summary;
+  const share = (value: number | null, digits?: number) => (value === null ? missing : `${percent(value, digits)} %`);
   const facts: readonly (readonly [string, string, string])[] = [
-    ["Robust", `${percent(summary.robustAccuracy)} %`, attackWords(summary)],
+    ["Robust", share(summary.robustAccuracy), attackWords(summary)],
     [
       "95 % interval",
-      summary.interval === null ? "–" : percentInterval([summary.interval[0], summary.interval[1]]),
-      "%",
+      summary.interval === null ? missing : percentInterval([summary.interval[0], summary.interval[1]]),
+      summary.interval === null ? "" : "%",
     ],
-    ["Clean", `${percent(summary.cleanAccuracy)} %`, ""],
-    ["Sparsity", `${percent(summary.sparsity, 2)} %`, "of the prunable weights, measured"],
-    ["To go", state === "running" ? duration(progress.secondsLeft) : "–", "at the present pace, without evaluation"],
-    ["Seed", String(summary.seed ?? "–"), ""],
+    ["Clean", share(summary.cleanAccuracy), ""],
+    ["Sparsity", share(summary.sparsity, 2), "of the prunable weights"],
+    ...(state === "running"
+      ? ([["To go", duration(progress.secondsLeft), "at the present pace, without evaluation"]] as const)
+      : []),
+    ["Seed", String(summary.seed ?? missing), ""],
   ];
   return (
     <dl class="facts">
@@ -90,9 +93,9 @@ function Evaluations({ log }: { readonly log: RunLog }) {
             {log.evaluations.map((each, at) => (
               <tr key={at}>
                 <th scope="row">{each.attack}</th>
-                <td>{each.eps === "" ? "–" : each.eps}</td>
+                <td>{each.eps === "" ? missing : each.eps}</td>
                 <td class="num">{percent(each.cleanAccuracy)}</td>
-                <td class="num">{each.attack === "clean" ? "–" : percent(each.robustAccuracy)}</td>
+                <td class="num">{each.attack === "clean" ? missing : percent(each.robustAccuracy)}</td>
                 <td class="num">{percentInterval([each.interval[0], each.interval[1]])}</td>
                 <td class="num">{count(each.examples)}</td>
                 <td class="num">{decimal(each.seconds, 1)}</td>
