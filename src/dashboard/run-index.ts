@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, readdirSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { type EventReader, eventReader, findManifest, lockOwner, type Manifest } from "../run/index.js";
 import type { FileEntry, RunDetail, RunState, RunSummary } from "./api.js";
 import { type Found, isInside } from "./folders.js";
@@ -63,6 +64,29 @@ function manifestReader(found: Found) {
   };
 }
 
+const resultsSchema = z.object({ rows: z.tuple([z.object({ sparsity: z.number().min(0).max(1) })]) });
+const MOST_RESULTS = 2 ** 20;
+
+/** The sparsity in a run's results.json, null without a sound one: methods that search nothing tell none in their log. */
+function resultsReader(found: Found): () => number | null {
+  let seen: string | undefined;
+  let sparsity: number | null = null;
+  return () => {
+    const now = fileStamp(found, "results.json");
+    if (now === seen) return sparsity;
+    seen = now;
+    sparsity = null;
+    const path = join(found.folder, "results.json");
+    try {
+      if (now === undefined || !isInside(found, "results.json") || statSync(path).size > MOST_RESULTS) return null;
+      sparsity = resultsSchema.parse(JSON.parse(readFileSync(path, "utf8"))).rows[0].sparsity;
+    } catch {
+      // A row of the list is worth more than this one number of it.
+    }
+    return sparsity;
+  };
+}
+
 /** Bytes of a log that are read at a time: events that are not kept are gone before the next ones come. */
 const PART = 2 ** 20;
 
@@ -109,14 +133,19 @@ function logReader(found: Found) {
 /** An index of one run folder; nothing is read before `refresh`. */
 export function runIndex(found: Found): RunIndex {
   const readManifest = manifestReader(found);
+  const readSparsity = resultsReader(found);
   const events = logReader(found);
-  let known: { log: RunLog; count: number; manifest: Manifest | undefined; summary: RunSummary } | undefined;
+  let known:
+    | { log: RunLog; count: number; manifest: Manifest | undefined; sparsity: number | null; summary: RunSummary }
+    | undefined;
 
   function summary(): RunSummary {
     const { manifest } = readManifest();
+    const sparsity = readSparsity();
     const { log } = events;
-    if (known?.log !== log || known.count !== log.count || known.manifest !== manifest) {
-      known = { log, count: log.count, manifest, summary: summarise(manifest, log) };
+    const same = known?.log === log && known.manifest === manifest && known.sparsity === sparsity;
+    if (known === undefined || !same || known.count !== log.count) {
+      known = { log, count: log.count, manifest, sparsity, summary: summarise(manifest, log, sparsity) };
     }
     // A process may be gone without a word in its folder.
     const state = stateOf(manifest, found.folder);
@@ -124,7 +153,8 @@ export function runIndex(found: Found): RunIndex {
     return known.summary;
   }
 
-  function summarise(manifest: Manifest | undefined, log: RunLog): RunSummary {
+  function summarise(manifest: Manifest | undefined, log: RunLog, sparsity: number | null): RunSummary {
+    const numbers = keyNumbers(log, manifest?.recipe);
     const started = log.recent.find((event) => event.type === "run");
     return {
       id: found.id,
@@ -136,7 +166,8 @@ export function runIndex(found: Found): RunIndex {
       lastAt: log.lastAt,
       progress: progressOf(log, plannedEpochs(manifest?.recipe)),
       warnings: log.warnings.length,
-      ...keyNumbers(log, manifest?.recipe),
+      ...numbers,
+      sparsity: numbers.sparsity ?? sparsity,
     };
   }
 

@@ -112,6 +112,24 @@ describe("workspace", () => {
     expect([detail?.summary.state, detail?.log.count]).toEqual(["unknown", wholeRun().length]);
   });
 
+  test("takes the sparsity of a method without a search from the results, and no link's", () => {
+    const path = join(root, "a", "results.json");
+    makeRun(join(root, "a"), []);
+    const looks = open();
+    const sparsity = () => looks.summaries().map((run) => run.sparsity);
+    expect(sparsity()).toEqual([null]);
+    writeFileSync(path, JSON.stringify({ rows: [{ sparsity: 0.95 }] }));
+    expect(sparsity()).toEqual([0.95]);
+    for (const damaged of ["{", '{"rows":[]}', '{"rows":[{"sparsity":7}]}']) {
+      writeFileSync(path, damaged);
+      expect(sparsity()).toEqual([null]);
+    }
+    rmSync(path);
+    writeFileSync(join(top, "other.json"), JSON.stringify({ rows: [{ sparsity: 0.5 }] }));
+    symlinkSync(join(top, "other.json"), path);
+    expect(sparsity()).toEqual([null]);
+  });
+
   test("reads neither manifest nor log through a link that leads outside", () => {
     makeRun(join(top, "outside"), wholeRun(), "done", "secret");
     mkdirSync(join(root, "a"));

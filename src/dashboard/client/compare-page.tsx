@@ -18,7 +18,7 @@ interface Row {
 function rowsOf(details: readonly RunDetail[]): Row[] {
   const names = labels(details.map(({ summary }) => summary));
   const named = details.map((detail) => ({ detail, name: names.get(detail.summary.id) ?? detail.summary.name }));
-  const styles = rowStyles(named.map(({ name }) => ({ name })));
+  const styles = rowStyles(named.map(({ name, detail }) => ({ name, sparsity: detail.summary.sparsity })));
   return named.map((row) => ({ ...row, style: styles.get(row.name) as Style }));
 }
 
@@ -133,7 +133,7 @@ function Table({ rows }: { readonly rows: readonly Row[] }) {
               <th scope="row">
                 <a href={`#/run/${summary.id}`}>{name}</a>
               </th>
-              <td>{stateWords[summary.state]}</td>
+              <td class={`state ${summary.state}`}>{stateWords[summary.state]}</td>
               <td class="num">{percent(summary.sparsity, 2)}</td>
               <td class="num">{percent(summary.cleanAccuracy)}</td>
               <td class="num">{points(summary.cleanAccuracy, first.cleanAccuracy)}</td>

@@ -29,7 +29,7 @@ export function LayersSection({ detail }: { readonly detail: RunDetail }) {
       <details open={layers.length <= 30}>
         <summary>Layers: {layers.length}</summary>
         <div class="scroll">
-          <table>
+          <table class="layers">
             <thead>
               <tr>
                 <th scope="col">Layer</th>

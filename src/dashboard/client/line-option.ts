@@ -92,11 +92,13 @@ const furthest = (curves: readonly Curve[]) =>
 export function lineOption({ curves, xName, yName, percent = false, marks }: LineOptions): EChartsOption {
   const end = Math.max(1, Math.ceil(furthest(curves)));
   const seen = marks?.filter(({ at }) => at < end);
+  const marked = seen !== undefined && seen.length > 0;
   const show = (value: number) => (percent ? `${Math.round(100 * value)}` : String(value));
   return {
     backgroundColor: "transparent",
     textStyle: { fontFamily: "system-ui, sans-serif" },
-    grid: { left: 52, right: 16, top: 28, bottom: 40 },
+    // Names of marks stand in a line of their own below the axis' name.
+    grid: { left: 52, right: 16, top: marked ? 46 : 28, bottom: 40 },
     tooltip: {
       trigger: "axis",
       renderMode: "richText",
@@ -115,7 +117,7 @@ export function lineOption({ curves, xName, yName, percent = false, marks }: Lin
     },
     yAxis: {
       ...axis(yName),
-      ...{ scale: true, nameLocation: "end", nameGap: 10 },
+      ...{ scale: true, nameLocation: "end", nameGap: marked ? 26 : 10 },
       nameTextStyle: { align: "left", padding: [0, 0, 0, -44], color: shade(roles.muted), fontSize },
       axisLabel: { color: shade(roles.muted), fontSize, formatter: show },
     },
