@@ -11,11 +11,19 @@ export interface Heat {
   readonly epochs: readonly number[];
   readonly cells: readonly (readonly [epoch: number, layer: number, value: number])[];
   readonly most: number;
+  /** 1: every epoch is shown; 2: every second one. */
+  readonly stride: number;
 }
 
-/** The heat map of a log; undefined where its search tells no distances. */
+/** Columns that a map has at most: more would be narrower than a pixel. */
+const MOST_COLUMNS = 240;
+
+/** The heat map of a log, of every second, third, ... epoch where there are many; undefined where its search tells no distances. */
 export function heatOf(log: RunLog): Heat | undefined {
-  const epochs = log.stages.flatMap(({ epochLog }) => epochLog).filter((epoch) => epoch.maskDistance !== undefined);
+  const told = log.stages.flatMap(({ epochLog }) => epochLog).filter((epoch) => epoch.maskDistance !== undefined);
+  const stride = Math.ceil(told.length / MOST_COLUMNS);
+  // The newest one is among them.
+  const epochs = told.filter((_, i) => (told.length - 1 - i) % stride === 0);
   const layers = [...new Set(epochs.flatMap(({ maskDistance }) => Object.keys(maskDistance?.layers ?? {})))];
   if (layers.length === 0) return undefined;
   const cells = epochs.flatMap(({ maskDistance }, x) =>
@@ -25,7 +33,7 @@ export function heatOf(log: RunLog): Heat | undefined {
     }),
   );
   const most = cells.reduce((a, [, , value]) => Math.max(a, value), 0);
-  return { layers, epochs: epochs.map(({ epoch }) => epoch + 1), cells, most };
+  return { layers, epochs: epochs.map(({ epoch }) => epoch + 1), cells, most, stride };
 }
 
 /** Shades of one hue, dark where much moved (light on dark pages): read without seeing colours. */

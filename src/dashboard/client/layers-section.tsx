@@ -21,7 +21,7 @@ export function LayersSection({ detail }: { readonly detail: RunDetail }) {
       {heat !== undefined && option !== undefined ? (
         <Chart
           title="Share of each layer's mask that changed, by epoch of the search"
-          summary={`${heat.layers.length} layers, ${heat.epochs.length} epochs; at most ${percent(heat.most)} %. The table below has the newest epoch.`}
+          summary={`${heat.layers.length} layers, ${heat.epochs.length} epochs${heat.stride > 1 ? ` (one in ${heat.stride})` : ""}; at most ${percent(heat.most)} %. The table below has the newest epoch.`}
           option={option}
           height={Math.max(160, 60 + 16 * heat.layers.length)}
         />

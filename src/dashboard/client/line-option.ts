@@ -23,6 +23,8 @@ export interface LineOptions {
 
 const fontSize = 12;
 const NAME = 40;
+/** More on one line would hide it. */
+const MOST_SYMBOLS = 120;
 
 const digits = (value: number) => (Math.abs(value) >= 0.01 || value === 0 ? value.toFixed(3) : value.toExponential(1));
 
@@ -47,7 +49,7 @@ function series(curve: Curve, marks: LineOptions["marks"]): LineSeriesOption {
     type: "line",
     name: label(curve.name, NAME),
     data: curve.points.map(([x, y]) => [x, y]),
-    showSymbol: single,
+    showSymbol: single && curve.points.length <= MOST_SYMBOLS,
     symbol: curve.symbol ?? "circle",
     symbolSize: 6,
     sampling: "lttb",
