@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { type Dashboard, startDashboard } from "../../src/dashboard/index.js";
 import { OFFICIAL } from "../../src/data/cifar-files.js";
 import { contentHash } from "../../src/data/source.js";
-import { openRun } from "../../src/run/index.js";
+import { type NewEvent, openRun } from "../../src/run/index.js";
 import { type Browser, builtPage, startBrowser, withoutBrowser } from "../support/browser.js";
 import {
   epochEvent,
@@ -144,6 +144,22 @@ inBrowser("runs are filtered, sorted and compared", async () => {
   // The address holds the comparison.
   await view.reload();
   await soon(() => view.locator("table.compare tbody tr").count()).toBe(2);
+});
+
+inBrowser("twelve runs are compared live, more than a browser has connections to one host", async () => {
+  const names = Array.from({ length: 12 }, (_, i) => `run-${i}`);
+  for (const name of names) makeRun(join(root, name), wholeRun());
+  const live = openRun(join(root, "run-0"), { seed: 7, recipe });
+  const view = await open();
+  await view.getByText("12 of 12 runs").waitFor();
+  for (const name of names) await view.getByLabel(`Compare ${name}`, { exact: true }).check();
+  await view.getByRole("link", { name: "Compare 12 runs" }).click();
+  await soon(() => view.locator("table.compare tbody tr").count()).toBe(12);
+  await soon(() => charts(view).count()).toBe(4);
+  await view.getByText("▶ running").waitFor();
+  live.append({ ...(wholeRun().at(-1) as NewEvent & { type: "evaluation" }), robustAccuracy: 0.555 });
+  await view.getByText("55.5").waitFor();
+  live.close();
 });
 
 inBrowser("the images of a record are shown by what broke them: clean, adversarial, difference", async () => {
