@@ -1,5 +1,5 @@
 import type { Cell } from "./blocks.js";
-import type { Interval } from "./data.js";
+import type { Interval } from "./format.js";
 import { missing, percent, percentInterval } from "./format.js";
 import type { Origin } from "./origin.js";
 

@@ -9,7 +9,7 @@ import {
   topName,
   valueAxis,
 } from "./chart-frame.js";
-import type { Interval } from "./data.js";
+import type { Interval } from "./format.js";
 import { count, decimal, label } from "./format.js";
 import { type Colour, roles, type Style } from "./palette.js";
 import { epochTicks, niceScale, type ScaleOptions } from "./scale.js";

@@ -1,6 +1,6 @@
 import type { CustomSeriesOption } from "echarts/charts";
 import { bottomName, type ChartOption, fontSize, legend, renderSvg, textWidth, valueAxis } from "./chart-frame.js";
-import type { Interval } from "./data.js";
+import type { Interval } from "./format.js";
 import { decimal, label } from "./format.js";
 import { type Colour, roles, stageColours } from "./palette.js";
 

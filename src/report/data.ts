@@ -1,4 +1,5 @@
 import type { SecurityCurve } from "../evaluation/curve.js";
+import type { Interval } from "./format.js";
 import type { Origin, Origins } from "./origin.js";
 
 /** Everything a report says, as plain data: read from disk by `collect`, drawn by the rest of this folder. */
@@ -45,8 +46,6 @@ export interface ReportRow {
   /** By field; seconds of a stage as `stageSeconds.search`. */
   readonly origins: Origins;
 }
-
-export type Interval = readonly [lo: number, hi: number];
 
 /** `killed`: the folder says that it runs, but nobody holds its lock. */
 export type RunState = "running" | "killed" | "stopped" | "failed" | "done" | "unknown";

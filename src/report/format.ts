@@ -1,4 +1,5 @@
-import type { Interval } from "./data.js";
+/** Bounds of a 95 % interval, as shares. */
+export type Interval = readonly [lo: number, hi: number];
 
 /** What stands where a number is missing. */
 export const missing = "–";

@@ -1,16 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { wilson } from "../util/index.js";
-import type {
-  EpochData,
-  EvaluationData,
-  ImageExample,
-  ImageGrid,
-  Interval,
-  Prediction,
-  ReportRow,
-  RunData,
-} from "./data.js";
+import type { EpochData, EvaluationData, ImageExample, ImageGrid, Prediction, ReportRow, RunData } from "./data.js";
+import type { Interval } from "./format.js";
 import { interval, number, numbers, readJson, share, shortPath, text } from "./json.js";
 import { computed, type Origins, pointer, read } from "./origin.js";
 

@@ -5,7 +5,8 @@
 // takes the images of both for independent; they are the same, so it is wider than need be. `s2ap compare` pairs them.
 import { type Cell, figures, type Section, type Table, words } from "./blocks.js";
 import { figure, share } from "./cells.js";
-import type { Interval, ReportData, ReportRow, RunData } from "./data.js";
+import type { ReportData, ReportRow, RunData } from "./data.js";
+import type { Interval } from "./format.js";
 import { missing, percent, percentInterval } from "./format.js";
 import { computed } from "./origin.js";
 import { type Facts, recipeFacts } from "./recipe-facts.js";

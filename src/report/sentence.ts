@@ -1,4 +1,5 @@
-import type { Interval, ReportRow } from "./data.js";
+import type { ReportRow } from "./data.js";
+import type { Interval } from "./format.js";
 import { count, label, listing, percent } from "./format.js";
 
 type Measure = "robust" | "clean";

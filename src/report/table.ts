@@ -1,5 +1,6 @@
 import CliTable from "cli-table3";
-import type { Interval, ReportRow } from "./data.js";
+import type { ReportRow } from "./data.js";
+import type { Interval } from "./format.js";
 import { count, label, missing, percent, seconds, significant, stageOrder } from "./format.js";
 
 const withInterval = (value: number | null, interval: Interval | null): string =>

@@ -20,9 +20,7 @@ function Facts({ summary }: { readonly summary: RunSummary }) {
     ],
     ["Clean", share(summary.cleanAccuracy), ""],
     ["Sparsity", share(summary.sparsity, 2), "of the prunable weights"],
-    ...(state === "running"
-      ? ([["To go", duration(progress.secondsLeft), "of training, at this pace"]] as const)
-      : []),
+    ...(state === "running" ? ([["To go", duration(progress.secondsLeft), "of training, at this pace"]] as const) : []),
     ["Seed", String(summary.seed ?? missing), ""],
   ];
   return (
