@@ -5,36 +5,45 @@
 import { hasBfloat16 } from "../contender.js";
 import { folders } from "../networks.js";
 
-const precision = hasBfloat16() ? "bfloat16" : "float32";
+const bf16 = hasBfloat16();
 const run = process.env.S2AP_BENCH_RUN;
 
+const network = { ...(run && { run }), images: 256 };
+
 export default [
-  evaluation("resnet18-16", { ...(run && { run }), images: 256 }, precision === "bfloat16" ? 2.0 : 1.3),
-  ...folders().map(({ name, path }) => evaluation(name, { folder: path, images: 128 }, 1.2)),
+  evaluation("resnet18-16", network, bf16 ? [ours("bfloat16", 2.0), ours("float32", 1.3)] : [ours("float32", 1.3)]),
+  ...folders().map(({ name, path }) => evaluation(name, { folder: path, images: 128 }, [{ goal: 1.2 }])),
 ];
 
-function evaluation(network, options, goal) {
+/** Our default, or with its search in this arithmetic. */
+function ours(precision, goal) {
+  return { precision, goal };
+}
+
+function evaluation(network, options, sides) {
   const name = `evaluation-${network}`;
-  const side = (mode) => ({
+  const side = (more) => ({
     runtime: "node",
     script: "ours/evaluation.js",
-    options: { ...options, mode, preset: "aa-standard", seed: 0 },
+    options: { ...options, ...more, preset: "aa-standard", seed: 0 },
     steps: 1,
     warmup: 0,
   });
+  const called = ({ precision = "default" }) => precision;
   return {
     name,
-    contenders: { default: side("default"), faithful: side("faithful") },
-    rows: [
-      {
-        name,
-        peer: "our faithful mode",
-        ours: "default",
-        theirs: "faithful",
-        bound: "atLeast",
-        goal,
-        note: `aa-standard Linf, at most ${options.images} images, search in ${precision}`,
-      },
-    ],
+    contenders: {
+      faithful: side({ faithful: true }),
+      ...Object.fromEntries(sides.map((each) => [called(each), side({ precision: each.precision })])),
+    },
+    rows: sides.map((each) => ({
+      name: each.precision === undefined ? name : `${name}-${each.precision}`,
+      peer: "our faithful mode",
+      ours: called(each),
+      theirs: "faithful",
+      bound: "atLeast",
+      goal: each.goal,
+      note: `aa-standard Linf, at most ${options.images} images, search in ${each.precision ?? "the CPU's arithmetic"}`,
+    })),
   };
 }

@@ -8,13 +8,19 @@ import type { AttackSpec } from "./presets.js";
 
 type Mode = Pick<AttackListOptions, "leave" | "pace" | "search" | "victim">;
 
+export interface EvaluationModeOptions {
+  readonly faithful?: boolean | undefined;
+  /** Of the search; default `bfloat16` where the CPU has it, else `float32`. What counts is float32 either way. */
+  readonly precision?: "float32" | "bfloat16" | undefined;
+}
+
 /**
  * A folded network searches, in bfloat16 where the CPU has it; broken images leave; small passes run on fewer threads.
  * `faithful` does none of this, for comparison. To be called in a scope, which then owns the folded network.
  */
-export function evaluationMode(model: Model, options: { readonly faithful?: boolean | undefined } = {}): Mode {
+export function evaluationMode(model: Model, options: EvaluationModeOptions = {}): Mode {
   if (options.faithful) return { leave: false, pace: false };
-  const precision = hasBfloat16() ? "bfloat16" : "float32";
+  const precision = options.precision ?? (hasBfloat16() ? "bfloat16" : "float32");
   return { victim: fastVictim(model, { precision }), search: `folded ${precision}` };
 }
 

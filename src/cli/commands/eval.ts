@@ -65,6 +65,14 @@ function options() {
     .option("--warm-start <record>", "try this record's adversarial examples first")
     .option("--individual", "each attack on all images, not only on what is left")
     .option("--faithful", "as the reference does it: nothing leaves early, the network as it is in float32")
+    .addOption(
+      new Option(
+        "--precision <type>",
+        "arithmetic that lists of attacks search in; default bfloat16 where the CPU has it. What counts is float32",
+      )
+        .choices(["float32", "bfloat16"] as const)
+        .conflicts("faithful"),
+    )
     .option("--verify <record>", "check every adversarial example of a record, in one pass")
     .option("--compare <records...>", "two records, image by image")
     .option(

@@ -76,7 +76,7 @@ function measureDistances({ model, split, origin, options }: Opened, wanted: Wan
 export const isCurve = ({ preset: name }: EvalOptions): boolean =>
   name !== undefined && preset(name).distances === true;
 
-const ONLY_LISTS = ["shard", "until", "warmStart", "individual", "faithful"] as const;
+const ONLY_LISTS = ["shard", "until", "warmStart", "individual", "faithful", "precision"] as const;
 
 /** The distances of `--preset curve`. */
 export function curveDistances(opened: Opened, asked: readonly Spec[], seed: number, context: Context): Distances {

@@ -47,14 +47,14 @@ export function runList(
   options: EvalOptions & { readonly seed: number; readonly sparsity: number | undefined },
   context: JobContext & { readonly poll: () => void },
 ): Robustness {
-  const { warmStart, out, shard, seed, examples, batchSize, until, individual, faithful = false } = options;
+  const { warmStart, out, shard, seed, examples, batchSize, until, individual, faithful = false, precision } = options;
   const { report } = context;
   const specs = faithful ? faithfulSpecs(list.specs) : list.specs;
   return scope(() =>
     attackList(model, split, {
       ...{ threat, attacks: buildAttacks(specs, threat), preset: list.preset, seed },
       ...{ examples, batchSize, shard, until, individual, sparsity: options.sparsity },
-      ...evaluationMode(model, { faithful }),
+      ...evaluationMode(model, { faithful, precision }),
       ...(warmStart !== undefined && { warmStart: loadAdversarial(warmStart) }),
       ...(out !== undefined && { record: { folder: out } }),
       shouldStop: context.poll,

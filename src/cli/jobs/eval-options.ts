@@ -36,6 +36,8 @@ export interface EvalOptions {
   readonly warmStart?: string | undefined;
   readonly individual?: boolean | undefined;
   readonly faithful?: boolean | undefined;
+  /** Arithmetic of the search. */
+  readonly precision?: "float32" | "bfloat16" | undefined;
   /** Folder of a record to check. */
   readonly verify?: string | undefined;
   /** Folders of two records. */

@@ -50,9 +50,9 @@ const isTrace = ({ start, dtype, loss, targetRank }: EvalOptions) =>
 
 /** Whether attacks are a list, each on what those before it left, with what only lists have. */
 function isList(options: EvalOptions, asked: readonly Item[]): boolean {
-  const { preset: name, out, shard, until, warmStart, individual, faithful } = options;
+  const { preset: name, out, shard, until, warmStart, individual, faithful, precision } = options;
   if (name !== undefined || asked.length > 1) return true;
-  const only = [out, shard, until, warmStart].some((value) => value !== undefined) || individual || faithful;
+  const only = [out, shard, until, warmStart, precision].some((value) => value !== undefined) || individual || faithful;
   if (only !== true) return false;
   if (asked.some((item) => item.name !== "clean")) return true;
   throw new UsageError("eval: expected an attack or a preset with --out, --shards, --until and the like, got none");
