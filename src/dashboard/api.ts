@@ -60,6 +60,19 @@ export interface RunsChange {
   readonly gone: readonly string[];
 }
 
+/** `GET /api/masks/ID,ID,...`: shares of the weights kept by the first run that each other one left out; null of none. */
+export interface MaskDifferences {
+  /** Those of the first run's masks. */
+  readonly layers: readonly string[];
+  /** Runs whose masks have the same layers. */
+  readonly runs: readonly {
+    readonly id: string;
+    readonly total: number | null;
+    /** In the order of `layers`. */
+    readonly layers: readonly (number | null)[];
+  }[];
+}
+
 /** A row of `GET /api/cards`: the result of an evaluation that kept a record. */
 export interface CardSummary {
   readonly id: string;

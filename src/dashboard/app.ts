@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { S2apError } from "../util/index.js";
 import { access, headers, limits, refuse } from "./guard.js";
+import { maskDifferences } from "./masks.js";
 import type { PageFile } from "./page-files.js";
 import { cardDetail, cardSummaries, openPictures, PICTURES, type PictureKind, type Pictures } from "./records.js";
 import { streams } from "./streams.js";
@@ -20,6 +21,7 @@ export interface AppOptions {
 }
 
 const MOST_OPEN_RECORDS = 8;
+const MOST_COMPARED = 12;
 
 /** The newest few records that pictures were asked of. */
 function pictureCache(workspace: Workspace) {
@@ -51,6 +53,10 @@ function apiRoutes(workspace: Workspace, follow: ReturnType<typeof streams>): Ho
   api.get("/runs/:id/stream", (c) => {
     const run = workspace.run(c.req.param("id"));
     return run === undefined ? refuse(c, 404, "no such run") : follow.run(c, workspace, run);
+  });
+  api.get("/masks/:ids{[0-9a-f,]+}", (c) => {
+    const ids = [...new Set(c.req.param("ids").split(","))].slice(0, MOST_COMPARED);
+    return c.json(maskDifferences(ids.flatMap((id) => workspace.run(id)?.found ?? [])));
   });
   api.get("/cards", (c) => c.json(cardSummaries(workspace.records())));
   api.get("/cards/:id", (c) => {

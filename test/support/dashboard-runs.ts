@@ -83,6 +83,14 @@ export function makeRun(folder: string, events: readonly NewEvent[], status: Run
   run.close();
 }
 
+/** Writes the masks of a run: 0 and 1 for each layer. */
+export function makeMasks(folder: string, layers: Readonly<Record<string, readonly number[]>>): void {
+  const tensors = Object.entries(layers).map(
+    ([name, mask]) => [name, { dtype: "uint8", shape: [mask.length], data: Uint8Array.from(mask) }] as const,
+  );
+  writeFileAtomic(join(folder, "masks.safetensors"), encodeSafetensors({ tensors: new Map(tensors) }));
+}
+
 /** Appends raw lines to a log, as a hostile or damaged one may hold. */
 export function appendRaw(folder: string, ...lines: readonly unknown[]): void {
   const texts = lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`);
