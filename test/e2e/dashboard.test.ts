@@ -11,6 +11,7 @@ import { type NewEvent, openRun } from "../../src/run/index.js";
 import { type Browser, builtPage, startBrowser, withoutBrowser } from "../support/browser.js";
 import {
   epochEvent,
+  makeMasks,
   makeRecord,
   makeRun,
   maskNumbers,
@@ -117,6 +118,8 @@ inBrowser("runs are filtered, sorted and compared", async () => {
   makeRun(join(root, "hydra"), wholeRun());
   makeRun(join(root, "s2ap"), wholeRun());
   makeRun(join(root, "other"), [stepEvent("search", 1)], "failed");
+  makeMasks(join(root, "hydra"), { "conv1.weight": [1, 1, 1, 0], "fc.weight": [1, 0] });
+  makeMasks(join(root, "s2ap"), { "conv1.weight": [1, 1, 0, 1], "fc.weight": [1, 0] });
   const view = await open();
   const names = () => view.locator("tbody th a").allInnerTexts();
   await view.getByText("3 of 3 runs").waitFor();
@@ -141,6 +144,11 @@ inBrowser("runs are filtered, sorted and compared", async () => {
   expect(await view.locator("table.compare tbody tr").count()).toBe(2);
   expect(await text(view, "table.compare")).toContain("within the 95 % intervals: not shown");
   await soon(() => charts(view).count()).toBe(4);
+  await soon(() => view.locator("table.masks tbody tr").allInnerTexts()).toEqual([
+    expect.stringMatching(/^all layers\s25\.00$/),
+    expect.stringMatching(/^conv1\.weight\s33\.33$/),
+    expect.stringMatching(/^fc\.weight\s0\.00$/),
+  ]);
   // The address holds the comparison.
   await view.reload();
   await soon(() => view.locator("table.compare tbody tr").count()).toBe(2);

@@ -5,6 +5,7 @@ import type { RunDetail, RunSummary } from "../api.js";
 import { Chart } from "./chart.js";
 import { openComparison } from "./compare-store.js";
 import { type Curve, type LineOptions, lineOption, lineSummary } from "./line-option.js";
+import { MasksSection } from "./masks-section.js";
 import { epochPoints, samplePoints } from "./run-curves.js";
 import { dark } from "./theme.js";
 import { attackWords, labels, stateWords } from "./words.js";
@@ -162,6 +163,7 @@ export function ComparePage({ ids }: { readonly ids: readonly string[] }) {
   const isDark = dark.value;
   const details = runs.flatMap(({ detail }) => detail ?? []);
   const rows = rowsOf(details);
+  const arrived = runs.every(({ detail, problem }) => detail !== undefined || problem !== undefined);
   const charts = overlaid(rows);
   const problems = [...new Set(runs.flatMap(({ problem }) => problem ?? []))];
   return (
@@ -185,6 +187,9 @@ export function ComparePage({ ids }: { readonly ids: readonly string[] }) {
           />
         ))}
       </section>
+      {rows.length >= 2 && arrived ? (
+        <MasksSection key={rows.map(({ detail }) => detail.summary.state).join()} rows={rows} />
+      ) : null}
     </article>
   );
 }
