@@ -2,17 +2,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-  appendRaw,
-  at,
-  makeMasks,
-  makeRecord,
-  makeRun,
-  stepEvent,
-  wholeRun,
-} from "../../test/support/dashboard-runs.js";
+import { appendRaw, at, makeRecord, makeRun, stepEvent, wholeRun } from "../../test/support/dashboard-runs.js";
 import { openRun } from "../run/index.js";
-import type { CardDetail, MaskDifferences, RunDetail, RunSummary, RunsChange } from "./api.js";
+import type { CardDetail, RunDetail, RunSummary, RunsChange } from "./api.js";
 import { type AppOptions, dashboardApp } from "./app.js";
 import { paletteCss } from "./page-files.js";
 import { workspace } from "./workspace.js";
@@ -98,26 +90,15 @@ describe("the interface", () => {
     }
   });
 
-  test("tells how far masks lie from the first run's", async () => {
+  test("compares masks and tells of scores, where there are any", async () => {
+    makeRun(join(root, "a"), []);
     const dashboard = app();
-    for (const name of ["a", "b", "c", "d", "e", "f"]) makeRun(join(root, name), []);
-    makeMasks(join(root, "a"), { one: [1, 1, 0, 0], two: [1, 0], none: [0] });
-    makeMasks(join(root, "b"), { one: [0, 1, 1, 0], two: [1, 0], none: [1] });
-    makeMasks(join(root, "c"), { one: [1, 1, 0, 0], two: [1, 0, 0], none: [0] });
-    writeFileSync(join(root, "e/masks.safetensors"), "damaged");
-    const outside = join(top, "elsewhere");
-    makeRun(outside, []);
-    makeMasks(outside, { one: [0, 1, 1, 0], two: [1, 0], none: [1] });
-    symlinkSync(join(outside, "masks.safetensors"), join(root, "f/masks.safetensors"));
-    const runs = await json<RunSummary[]>(dashboard, "/api/runs");
-    const [a, b, c, d, e, f] = ["a", "b", "c", "d", "e", "f"].map(
-      (name) => runs.find(({ path }) => path.endsWith(`/${name}`))?.id ?? "",
-    );
-    const answer = await json<MaskDifferences>(dashboard, `/api/masks/${[a, b, c, d, e, f, "00"].join()}`);
-    // Another shape, no masks, damaged ones and those of elsewhere: nothing to compare.
-    expect(answer).toEqual({ layers: ["one", "two", "none"], runs: [{ id: b, total: 1 / 3, layers: [0.5, 0, null] }] });
-    expect(await json<MaskDifferences>(dashboard, `/api/masks/${d},${a}`)).toEqual({ layers: [], runs: [] });
-    expect((await dashboard.request(`${base}/api/masks/..%2f`)).status).toBe(404);
+    const [{ id = "" } = {}] = await json<RunSummary[]>(dashboard, "/api/runs");
+    expect(await json(dashboard, `/api/masks/${id},00,${id}`)).toEqual({ layers: [], runs: [] });
+    expect(await json(dashboard, `/api/runs/${id}/sharpness`)).toBeNull();
+    for (const path of ["masks/..%2f", "runs/00/sharpness"]) {
+      expect((await dashboard.request(`${base}/api/${path}`)).status).toBe(404);
+    }
   });
 
   test("answers a damaged record with the reason", async () => {

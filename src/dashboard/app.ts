@@ -4,6 +4,7 @@ import { access, headers, limits, refuse } from "./guard.js";
 import { maskDifferences } from "./masks.js";
 import type { PageFile } from "./page-files.js";
 import { cardDetail, cardSummaries, openPictures, PICTURES, type PictureKind, type Pictures } from "./records.js";
+import { sharpnessOf } from "./sharpness.js";
 import { streams } from "./streams.js";
 import type { Workspace } from "./workspace.js";
 
@@ -53,6 +54,10 @@ function apiRoutes(workspace: Workspace, follow: ReturnType<typeof streams>): Ho
   api.get("/runs/:id/stream", (c) => {
     const run = workspace.run(c.req.param("id"));
     return run === undefined ? refuse(c, 404, "no such run") : follow.run(c, workspace, run);
+  });
+  api.get("/runs/:id/sharpness", (c) => {
+    const run = workspace.run(c.req.param("id"));
+    return run === undefined ? refuse(c, 404, "no such run") : c.json(sharpnessOf(run.found));
   });
   api.get("/masks/:ids{[0-9a-f,]+}", (c) => {
     const ids = [...new Set(c.req.param("ids").split(","))].slice(0, MOST_COMPARED);

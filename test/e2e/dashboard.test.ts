@@ -16,6 +16,7 @@ import {
   makeRun,
   maskNumbers,
   recipe,
+  sharpness,
   stepEvent,
   wholeRun,
 } from "../support/dashboard-runs.js";
@@ -277,6 +278,7 @@ inBrowser("everything is reached with the keyboard, and the focus is seen", asyn
 inBrowser("dark pages, narrow ones and a run without any event are whole too", async () => {
   makeRun(join(root, "empty"), []);
   makeRun(join(root, "whole"), wholeRun());
+  writeFileSync(join(root, "whole/sharpness.json"), JSON.stringify(sharpness));
   const view = await open();
   await view.emulateMedia({ colorScheme: "dark" });
   await view.setViewportSize({ width: 380, height: 700 });
@@ -285,6 +287,10 @@ inBrowser("dark pages, narrow ones and a run without any event are whole too", a
   await view.goto(dashboard.url);
   await view.getByRole("link", { name: "whole" }).click();
   await soon(() => charts(view).count()).toBe(5);
+  await soon(() => view.locator("table.sharpness tbody tr").allInnerTexts()).toEqual([
+    expect.stringContaining("0.031 ± 1.0e-4"),
+    expect.stringContaining("0.125"),
+  ]);
   const wide = await view.evaluate("document.documentElement.scrollWidth");
   expect(wide).toBeLessThanOrEqual(380);
   await view.emulateMedia({ colorScheme: "light" });

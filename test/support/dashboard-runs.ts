@@ -91,6 +91,23 @@ export function makeMasks(folder: string, layers: Readonly<Record<string, readon
   writeFileAtomic(join(folder, "masks.safetensors"), encodeSafetensors({ tensors: new Map(tensors) }));
 }
 
+/** What the page shows of a record of `s2ap sharpness`. */
+export const sharpness = {
+  settings: { images: 128, split: "selection", attack: "pgd-10", norm: "linf", eps: "8/255" },
+  epochs: [
+    {
+      ...{ epoch: 0, objectiveLoss: 1.9, flip: null },
+      eigenvalues: { values: [0.03125, 0.02], bounds: [0.0001, 0.001] },
+      trace: { total: { value: 0.5, standardError: 0.25 } },
+    },
+    {
+      ...{ epoch: 2, objectiveLoss: 1.7, worst: { total: { rise: 0.125 } } },
+      average: { total: { value: 0.0625, standardError: null } },
+      ...{ flip: { total: { rise: 0.75 } }, eigenvalues: { values: [6.5], bounds: [0.1] } },
+    },
+  ],
+};
+
 /** Appends raw lines to a log, as a hostile or damaged one may hold. */
 export function appendRaw(folder: string, ...lines: readonly unknown[]): void {
   const texts = lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`);

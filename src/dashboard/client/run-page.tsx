@@ -6,6 +6,7 @@ import { EventsSection } from "./events-section.js";
 import { LayersSection } from "./layers-section.js";
 import { RunCharts } from "./run-charts.js";
 import { openRun } from "./run-store.js";
+import { SharpnessSection } from "./sharpness-section.js";
 import { attackWords, bytes, duration, moment, stateWords } from "./words.js";
 
 function Facts({ summary }: { readonly summary: RunSummary }) {
@@ -160,6 +161,7 @@ export function RunPage({ id }: { readonly id: string }) {
       <RunCharts detail={detail} />
       <Evaluations log={log} />
       <LayersSection detail={detail} />
+      <SharpnessSection key={summary.state} id={id} />
       <EventsSection detail={detail} />
       <Folder detail={detail} />
     </article>
