@@ -75,17 +75,19 @@ export function cellNumbers(folder: string, recipe: Recipe, row: Row, options: A
   const stages = stageCosts(events);
   const searched = "checkpoints/search.safetensors";
   const before = existsSync(join(folder, searched)) ? attacked(searched) : undefined;
-  const after = attacked("model.safetensors");
+  // Without finetuning the result is the searched network.
+  const ends = before !== undefined && recipe.stages.finetune === undefined;
+  const after = ends ? undefined : attacked("model.safetensors");
   const attack = ({ cost }: Attacked, when: string): CostLine => ({ ...cost, what: `${cost.what}, ${when}` });
   return {
     sparsity: row.sparsity,
-    before: (before ?? after).accuracy,
-    after: after.accuracy,
+    before: (before ?? (after as Attacked)).accuracy,
+    after: after?.accuracy ?? null,
     passes: Object.fromEntries(stages.map(({ what, forward, backward }) => [what, forward + backward])),
     seconds: row.stageSeconds,
     maskDistances: search.flatMap(({ maskDistance }) => (maskDistance ? [maskDistance.perKept] : [])),
     swapFraction: search.at(-1)?.swapFraction ?? null,
-    cost: [...stages, ...(before ? [attack(before, "before")] : []), attack(after, "after")],
+    cost: [...stages, ...(before ? [attack(before, "before")] : []), ...(after ? [attack(after, "after")] : [])],
   };
 }
 

@@ -91,7 +91,8 @@ export interface CellNumbers {
   readonly sparsity: number;
   /** The masked network before finetuning. */
   readonly before: AccuracyData;
-  readonly after: AccuracyData;
+  /** Null where nothing follows the search. */
+  readonly after: AccuracyData | null;
   /** Forward and backward passes of each stage. */
   readonly passes: Readonly<Record<string, number>>;
   /** Seconds of each stage. */

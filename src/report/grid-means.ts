@@ -35,8 +35,10 @@ export function meanText(values: readonly number[]): string {
 /** Means with intervals, and every repetition's value. */
 export function meanTable(grid: GridData): Table {
   const axes = Object.keys(grid.cells[0]?.at ?? {}).filter((axis) => axis !== grid.repeat);
-  const of = (cells: readonly DoneCell[], when: "before" | "after", what: "clean" | "robust") =>
-    meanText(cells.map(({ result }) => share(result[when][what])));
+  const of = (cells: readonly DoneCell[], when: "before" | "after", what: "clean" | "robust") => {
+    const found = cells.flatMap(({ result }) => (result[when] === null ? [] : [share(result[when][what])]));
+    return found.length === 0 ? missing : meanText(found);
+  };
   return {
     caption: `Mean over ${grid.repeat}, % (95 % t interval): each ${grid.repeat}`,
     columns: [

@@ -121,6 +121,26 @@ describe("the page of a grid", () => {
   });
 });
 
+test("cells that were not finetuned have numbers before it only, and are compared by these", () => {
+  const searched = all.map(
+    (one): CellData => (one.at.method === "hydra" ? { ...one, result: { ...one.result, after: null } as never } : one),
+  );
+  expect(pairsOf(grid(searched)).map(({ after }) => after === null)).toEqual([
+    true,
+    true,
+    true,
+    true,
+    true,
+    true,
+    false,
+  ]);
+  const page = gridMarkdown(grid(searched), { command: "c" });
+  expect(page).toContain("With 8 comparisons on this page");
+  expect(page.replace(/ +/g, " ")).toMatch(/\| hydra \| plain \| 1 \| 95\.00 \| 75\.0 .* \| 40\.0 .* \| – \| – \|/);
+  expect(page).toMatch(/- Before it, not distinguishable: hydra s2ap less hydra plain/);
+  expect(page).not.toMatch(/After finetuning, (not )?distinguishable|NaN|Infinity|undefined/);
+});
+
 test("pairs differ in one choice, and count images by which of the two withstands", () => {
   const pairs = pairsOf(grid(all));
   expect(pairs.map(({ axis, a, b }) => `${axis}: ${a.name} ${b.name}`)).toEqual([
@@ -133,7 +153,7 @@ test("pairs differ in one choice, and count images by which of the two withstand
     "seed: rst-plain-1 rst-plain-2",
   ]);
   expect(pairs[0]?.after).toMatchObject({ difference: -0.3, onlyA: 60, onlyB: 0 });
-  expect(pairs[0]?.after.p).toBeLessThan(1e-12);
+  expect(pairs[0]?.after?.p).toBeLessThan(1e-12);
   // Two images on one side, none on the other: 2 / 2^2
   expect(pairs[2]?.after).toEqual({ difference: 0.01, onlyA: 0, onlyB: 2, p: 0.5 });
 });

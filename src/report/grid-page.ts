@@ -4,7 +4,17 @@ import { type Block, figures, type ReportDocument, type Section, type Table, wor
 import { count, decimal, listing, missing, percent, percentInterval, significant } from "./format.js";
 import type { AccuracyData, CellData, GridData } from "./grid-data.js";
 import { budgetText, controlText, ledger, meanTable } from "./grid-means.js";
-import { CONTROL, isDone, type Pair, type PairTest, pairsOf, share, successes, threshold } from "./grid-pairs.js";
+import {
+  CONTROL,
+  isDone,
+  type Pair,
+  type PairTest,
+  pairsOf,
+  share,
+  successes,
+  testsOf,
+  threshold,
+} from "./grid-pairs.js";
 import { noise, resolution, scratchText, verdicts } from "./grid-sentences.js";
 import { sweepSection } from "./grid-sweep.js";
 import { markdown } from "./markdown.js";
@@ -12,7 +22,8 @@ import { markdown } from "./markdown.js";
 const withInterval = (hits: string) =>
   `${percent(share(hits))} (${percentInterval(wilson(successes(hits), hits.length))})`;
 
-const accuracies = (of: AccuracyData) => [withInterval(of.clean), withInterval(of.robust)];
+const accuracies = (of: AccuracyData | null) =>
+  of === null ? [missing, missing] : [withInterval(of.clean), withInterval(of.robust)];
 
 function accuracyTable({ cells, dense }: GridData, axes: readonly string[]): Table {
   const row = ({ at, status, result }: CellData): string[] => {
@@ -73,11 +84,10 @@ function costTable({ cells, distances }: GridData, axes: readonly string[]): Tab
 const probability = (p: number) => (p < 0.0001 ? "< 0.0001" : decimal(p, 4));
 
 function pairTable(pairs: readonly Pair[], axis: string): Table {
-  const numbers = ({ difference, onlyA, onlyB, p }: PairTest) => [
-    decimal(100 * difference, 1),
-    `${onlyA} / ${onlyB}`,
-    probability(p),
-  ];
+  const numbers = (test: PairTest | null) =>
+    test === null
+      ? [missing, missing, missing]
+      : [decimal(100 * test.difference, 1), `${test.onlyA} / ${test.onlyB}`, probability(test.p)];
   return {
     caption: `Cells that differ in ${axis}: robust accuracy of B less that of A, in points`,
     columns: [
@@ -106,7 +116,7 @@ function comparison(grid: GridData, pairs: readonly Pair[], axes: readonly strin
   const limit = significant(threshold(pairs), 2);
   const how =
     "Cells are compared on the same images, attacked with the same noise, by McNemar's test. With " +
-    `${2 * pairs.length} comparisons on this page, a difference counts as distinguishable where p < ${limit} (5 % shared out ` +
+    `${testsOf(pairs).length} comparisons on this page, a difference counts as distinguishable where p < ${limit} (5 % shared out ` +
     `among all) in every ${grid.repeat} and in the same direction. Differences are given ${grid.repeat} by ${grid.repeat}.`;
   const blocks: Block[] = [...paragraph(how), ...paragraph(noise(pairs, grid.repeat)), ...paragraph(resolution(pairs))];
   for (const axis of axes.filter((name) => name !== grid.repeat)) {
@@ -145,7 +155,7 @@ function sources({ dense, made }: GridData): Section {
 function gridDocument(grid: GridData, command: string): ReportDocument {
   const axes = Object.keys(grid.cells[0]?.at ?? {});
   const pairs = pairsOf(grid);
-  const measured = grid.dense?.accuracy ?? grid.cells.find(isDone)?.result.after;
+  const measured = grid.dense?.accuracy ?? grid.cells.find(isDone)?.result.before;
   const how = measured
     ? `${measured.attack} at eps ${measured.eps} on ${count(measured.robust.length)} test images, clean accuracy on the same. `
     : "";

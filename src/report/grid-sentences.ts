@@ -1,6 +1,6 @@
 import { decimal, listing } from "./format.js";
 import type { CellData, GridData } from "./grid-data.js";
-import { type DoneCell, isDone, type Pair, type PairTest, share, threshold } from "./grid-pairs.js";
+import { type DoneCell, isDone, type Pair, type PairTest, share, testsOf, threshold } from "./grid-pairs.js";
 
 const points = (difference: number) => `${decimal(100 * Math.abs(difference), 1)} points`;
 
@@ -44,12 +44,12 @@ function amounts(tests: readonly PairTest[]): string {
 }
 
 function told({ a, b, pairs }: Contest, when: When, limit: number, repeats: number): { shown: boolean; text: string } {
-  const tests = pairs.map((pair) => pair[when]);
+  const tests = pairs.flatMap((pair) => pair[when] ?? []);
   const clear = tests.filter(({ p }) => p < limit);
   const all = clear.length === tests.length && sides(tests).size === 1;
   const [high, low] = (tests[0] as PairTest).difference > 0 ? [b, a] : [a, b];
   if (all) {
-    const sure = tests.length < repeats ? " (one repetition only, the other is missing)" : "";
+    const sure = tests.length < repeats ? ` (in ${tests.length} of ${repeats} repetitions, there is no other)` : "";
     return { shown: true, text: `${high} is above ${low} ${amounts(tests)}${sure}` };
   }
   const signed = listing(tests.map(({ difference }) => decimal(100 * difference, 1)));
@@ -67,7 +67,8 @@ export function verdicts(pairs: readonly Pair[], axis: string, grid: GridData): 
     repeat,
   );
   return moments.flatMap(([when, title]) => {
-    const found = own.map((contest) => told(contest, when, limit, repeats));
+    const both = own.filter((contest) => contest.pairs.some((pair) => pair[when] !== null));
+    const found = both.map((contest) => told(contest, when, limit, repeats));
     const part = (shown: boolean) => found.filter((one) => one.shown === shown).map(({ text }) => text);
     const said = (head: string, texts: string[]) =>
       texts.length === 0 ? [] : [`${title}, ${head}: ${texts.join("; ")}.`];
@@ -79,9 +80,9 @@ export function verdicts(pairs: readonly Pair[], axis: string, grid: GridData): 
 export function noise(pairs: readonly Pair[], repeat: string): string {
   const own = pairs.filter(({ axis }) => axis === repeat);
   if (own.length === 0) return "";
-  const widest = (when: When) => points(Math.max(...own.map((pair) => Math.abs(pair[when].difference))));
+  const widest = (when: When) => points(Math.max(0, ...own.map((pair) => Math.abs(pair[when]?.difference ?? 0))));
   const limit = threshold(pairs);
-  const clear = own.filter(({ before, after }) => before.p < limit || after.p < limit).map(({ a }) => named(a, repeat));
+  const clear = own.filter((pair) => testsOf([pair]).some(({ p }) => p < limit)).map(({ a }) => named(a, repeat));
   const apart =
     clear.length === 0
       ? "none of these differences is beyond chance on these images"
@@ -92,9 +93,9 @@ export function noise(pairs: readonly Pair[], repeat: string): string {
   );
 }
 
-function range(cells: readonly DoneCell[], when: When): readonly [number, number] {
-  const found = cells.map(({ result }) => share(result[when].robust));
-  return [Math.min(...found), Math.max(...found)];
+function range(cells: readonly DoneCell[], when: When): readonly [number, number] | undefined {
+  const found = cells.flatMap(({ result }) => (result[when] === null ? [] : [share(result[when].robust)]));
+  return found.length === 0 ? undefined : [Math.min(...found), Math.max(...found)];
 }
 
 const text = ([low, high]: readonly [number, number]) => `${decimal(100 * low, 1)} to ${decimal(100 * high, 1)} %`;
@@ -106,6 +107,7 @@ export function scratchText({ cells }: GridData): string {
   if (scratch.length === 0 || others.length === 0) return "";
   const of = (when: When) => {
     const [mine, theirs] = [range(scratch, when), range(others, when)];
+    if (mine === undefined || theirs === undefined) return "not measured";
     const where = mine[1] < theirs[0] ? "all below" : "not all below";
     return `${text(mine)} against ${text(theirs)}, ${where}`;
   };
@@ -120,7 +122,7 @@ export function scratchText({ cells }: GridData): string {
 /** The smallest difference that the tests told from chance, and the largest that they did not. */
 export function resolution(pairs: readonly Pair[]): string {
   const limit = threshold(pairs);
-  const tests = pairs.flatMap(({ before, after }) => [before, after]);
+  const tests = testsOf(pairs);
   const size = ({ difference }: PairTest) => Math.abs(difference);
   const [clear, rest] = [tests.filter(({ p }) => p < limit), tests.filter(({ p }) => p >= limit)];
   const parts = [

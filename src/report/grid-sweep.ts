@@ -28,9 +28,9 @@ interface Quantity {
 }
 
 const QUANTITIES: readonly Quantity[] = [
-  { id: "robust-after", title: "Robust accuracy after finetuning, %", of: ({ after }) => share(after.robust) },
+  { id: "robust-after", title: "Robust accuracy after finetuning, %", of: ({ after }) => after && share(after.robust) },
   { id: "robust-before", title: "Robust accuracy before finetuning, %", of: ({ before }) => share(before.robust) },
-  { id: "clean-after", title: "Clean accuracy after finetuning, %", of: ({ after }) => share(after.clean) },
+  { id: "clean-after", title: "Clean accuracy after finetuning, %", of: ({ after }) => after && share(after.clean) },
   {
     id: "mask-distance",
     title: "Mask replaced in the last search epoch, % of kept",
