@@ -1,7 +1,7 @@
 // The states that a search has kept in its run folder, as points of score space.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { ScorePoint, States } from "../evaluation/index.js";
+import { type Crafter, crafterOf, type ScorePoint, type States } from "../evaluation/index.js";
 import type { RobustLoss } from "../losses/index.js";
 import type { Model } from "../models/index.js";
 import { disposeParams, mapParams, type Params, pick } from "../nn/index.js";
@@ -9,8 +9,8 @@ import type { Method, MethodState } from "../pruning/index.js";
 import { readManifest } from "../run/index.js";
 import { ops, scope } from "../torch/index.js";
 import { keptEpochs, loadGroups, loadScores } from "../train/index.js";
-import { DataError, expected, rng } from "../util/index.js";
-import { buildLoss, buildMethod, buildModel, buildThreat } from "./build.js";
+import { DataError, expected, rng, UsageError } from "../util/index.js";
+import { buildLoss, buildMethod, buildModel, buildThreat, selectionAttack } from "./build.js";
 import { completed } from "./completed.js";
 import type { Recipe } from "./schema.js";
 
@@ -103,4 +103,24 @@ export function openSearch(folder: string): SearchStates {
     states: (epochs, dtype) => ({ run: name, epochs, open: (epoch) => open(epoch, dtype) }),
     [Symbol.dispose]: () => disposeParams(weights, model.params, model.buffers),
   };
+}
+
+/** Epochs of `start,end`, `all` or `0,5,20`, among those that are kept; `where` they were named. */
+export function chosenEpochs(where: string, text: string, kept: readonly number[]): number[] {
+  if (text.trim() === "all") return [...kept];
+  const chosen = text.split(",").map((part) => {
+    const word = part.trim();
+    if (word === "start") return kept[0] as number;
+    if (word === "end") return kept.at(-1) as number;
+    const number = word === "" ? Number.NaN : Number(word);
+    if (kept.includes(number)) return number;
+    const known = `start, end, all, or epochs that the run has kept (${kept.join(", ")}; more with keepScores)`;
+    throw new UsageError(expected(where, known, word));
+  });
+  return [...new Set(chosen)].sort((a, b) => a - b);
+}
+
+/** What makes the search's own adversarial examples. A loss that replays its batches has none: it needs those of the step before. */
+export function searchCrafter({ recipe, loss }: SearchStates): Crafter {
+  return crafterOf(loss.replay === undefined ? loss : selectionAttack(buildThreat(recipe)));
 }

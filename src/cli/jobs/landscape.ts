@@ -17,12 +17,12 @@ import {
 } from "../../evaluation/index.js";
 import { pick } from "../../nn/index.js";
 import { buildData } from "../../recipe/build.js";
-import { openSearch, type SearchStates } from "../../recipe/search-states.js";
+import { chosenEpochs, openSearch, type SearchStates } from "../../recipe/search-states.js";
 import { scope } from "../../torch/index.js";
 import { expected, S2apError, UsageError } from "../../util/index.js";
 import type { Job, JobContext } from "../jobs.js";
 import { thinned } from "./run.js";
-import { chosenEpochs, searchCrafter } from "./sharpness.js";
+import { chosenCrafter } from "./sharpness.js";
 
 /** Coordinates of an axis. */
 export interface Range {
@@ -105,7 +105,7 @@ interface Opened {
 function draw({ search, splits, crafter, options, out }: Opened, { shouldStop, report }: JobContext): LandscapeRecord {
   const { epoch: asked, split: splitName, images, dtype, seed, batchSize, loss, lanczosSteps } = options;
   const split = splits[splitName];
-  const [epoch = 0, ...more] = chosenEpochs(asked, search.kept);
+  const [epoch = 0, ...more] = chosenEpochs("--epoch", asked, search.kept);
   if (more.length > 0) throw new UsageError(expected("--epoch", "one epoch", asked));
   const states = search.states([epoch], dtype);
   const poll = () => {
@@ -143,7 +143,7 @@ export const job: Job<LandscapeJobOptions, LandscapeJobResult> = async (options,
     throw new UsageError(expected("landscape", "--other RUN with the direction other", undefined));
   }
   using search = openSearch(options.run);
-  const crafter = searchCrafter(search, options.attack);
+  const crafter = chosenCrafter(search, options.attack);
   const splits = await buildData(search.recipe, (text) => context.report({ kind: "message", text }));
   const out = options.out ?? join(options.run, "landscape.json");
   try {

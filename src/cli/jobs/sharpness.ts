@@ -13,10 +13,10 @@ import {
   timeLeft,
   writeSharpness,
 } from "../../evaluation/index.js";
-import { buildData, buildEvaluation, buildThreat, selectionAttack } from "../../recipe/build.js";
+import { buildData, buildEvaluation, buildThreat } from "../../recipe/build.js";
 import { registries } from "../../recipe/registries.js";
 import { type EvaluationRecipe, recipeSchemas } from "../../recipe/schema.js";
-import { openSearch, type SearchStates } from "../../recipe/search-states.js";
+import { chosenEpochs, openSearch, type SearchStates, searchCrafter } from "../../recipe/search-states.js";
 import { expected, parseOptions, S2apError, UsageError } from "../../util/index.js";
 import type { Job, JobContext } from "../jobs.js";
 import { named } from "./eval-source.js";
@@ -43,33 +43,14 @@ export interface SharpnessJobResult {
   readonly record?: SharpnessRecord;
 }
 
-/** Epochs of `start,end`, `all` or `0,5,20`, among those that are kept. */
-export function chosenEpochs(text: string, kept: readonly number[]): number[] {
-  if (text.trim() === "all") return [...kept];
-  const chosen = text.split(",").map((part) => {
-    const word = part.trim();
-    if (word === "start") return kept[0] as number;
-    if (word === "end") return kept.at(-1) as number;
-    const number = word === "" ? Number.NaN : Number(word);
-    if (kept.includes(number)) return number;
-    const known = `start, end, all, or epochs that the run has kept (${kept.join(", ")}; more with keepScores)`;
-    throw new UsageError(expected("--epochs", known, word));
-  });
-  return [...new Set(chosen)].sort((a, b) => a - b);
-}
-
 /** What makes the adversarial examples: an attack by name, or the search's own. */
-export function searchCrafter({ recipe, loss }: SearchStates, text: string | undefined): Crafter {
-  const threat = buildThreat(recipe);
-  if (text !== undefined) {
-    const { choices } = recipeSchemas(registries);
-    const item = parseOptions("--attack", choices.evaluation, named("--attack", text)) as EvaluationRecipe;
-    const attack = item.name === "autoattack" ? undefined : buildEvaluation(item, threat);
-    if (attack !== undefined) return crafterOf(attack as Attack);
-    throw new UsageError(expected("--attack", "a single attack, such as pgd", item.name));
-  }
-  // A loss that replays its batches has no examples of its own: it needs those of the step before.
-  return crafterOf(loss.replay === undefined ? loss : selectionAttack(threat));
+export function chosenCrafter(search: SearchStates, text: string | undefined): Crafter {
+  if (text === undefined) return searchCrafter(search);
+  const { choices } = recipeSchemas(registries);
+  const item = parseOptions("--attack", choices.evaluation, named("--attack", text)) as EvaluationRecipe;
+  const attack = item.name === "autoattack" ? undefined : buildEvaluation(item, buildThreat(search.recipe));
+  if (attack !== undefined) return crafterOf(attack as Attack);
+  throw new UsageError(expected("--attack", "a single attack, such as pgd", item.name));
 }
 
 interface Opened {
@@ -88,8 +69,8 @@ function measureAll(
   const found = readSharpness(out);
   const tell = thinned(report);
   const left = timeLeft();
-  return measureSharpness(search.states(chosenEpochs(epochs, search.kept), options.dtype), {
-    ...{ split, splitName, robust: search.loss, crafter: searchCrafter(search, attack), options, only },
+  return measureSharpness(search.states(chosenEpochs("--epochs", epochs, search.kept), options.dtype), {
+    ...{ split, splitName, robust: search.loss, crafter: chosenCrafter(search, attack), options, only },
     ...(found && { found: { path: out, record: found } }),
     onRecord: (record) => writeSharpness(out, record),
     onProgress: ({ epoch, quantity, done, of }) =>
