@@ -14,7 +14,7 @@ const cell = (name: string, epochs: number, gradient = "plain"): Cell => ({
 test("time to go follows the pace of this run's epochs", () => {
   let now = 0;
   const [a, b, c] = [cell("a", 2), cell("b", 2), cell("c", 3, "s2ap")] as const;
-  const time = gridTimeLeft([a, b, c], () => now);
+  const time = gridTimeLeft([a, b, c], { clock: () => now });
   time.begin("a");
   // It was there: neither time nor work.
   now = 100;

@@ -1,4 +1,5 @@
 import type { Cell } from "./grid-load.js";
+import { type GridSharpness, hasScores } from "./grid-sharpness.js";
 import type { Recipe } from "./schema.js";
 
 /** A search epoch in epochs of plain training: a perturbed step costs about a third more at the attacks of short recipes. */
@@ -14,15 +15,31 @@ function work(recipe: Recipe, evaluation: number): number {
 /** What the attacks on a cell's networks cost, in epochs. */
 const EVALUATION = 1;
 
+/** What a state of its search costs where it is measured, layer by layer or not. */
+const STATE = { layers: 5, whole: 1 };
+
 /** Time to go: in the cell at work, and in all; undefined before anything has been timed. */
 export interface TimeLeft {
   readonly cell: number;
   readonly all: number;
 }
 
+export interface TimeLeftOptions {
+  /** Where the searches are measured. */
+  readonly sharpness?: GridSharpness | undefined;
+  /** Seconds. */
+  readonly clock?: () => number;
+}
+
 /** Tells the time to go from the pace of what was done since the start, whatever earlier runs did. */
-export function gridTimeLeft(cells: readonly Cell[], clock: () => number = () => performance.now() / 1000) {
-  const total = new Map(cells.map(({ name, recipe }) => [name, work(recipe, EVALUATION)]));
+export function gridTimeLeft(
+  cells: readonly Cell[],
+  { sharpness, clock = () => performance.now() / 1000 }: TimeLeftOptions = {},
+) {
+  const states = sharpness ? sharpness.epochs.length * (sharpness.layers ? STATE.layers : STATE.whole) : 0;
+  const total = new Map(
+    cells.map((cell) => [cell.name, work(cell.recipe, EVALUATION) + (hasScores(cell) ? states : 0)]),
+  );
   const spent = { work: 0, from: clock() };
   let current: { name: string; done: number } | undefined;
   const ended = new Set<string>();

@@ -2,10 +2,11 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import type { ControlData, SearchBudget } from "../report/index.js";
+import type { ControlData, GridClaims, SearchBudget } from "../report/index.js";
 import { differences } from "../run/index.js";
 import { parseOptions, UsageError, unknownName } from "../util/index.js";
 import { type Axes, expandGrid, type GridPoint, type Over } from "./grid.js";
+import { type GridSharpness, gridSharpness } from "./grid-sharpness.js";
 import { type RecipePart, recipeProfiles, recipeTree, resolveOver } from "./load.js";
 import type { Recipe, Registries } from "./schema.js";
 import { child, merge, plain, withEntry } from "./tree.js";
@@ -29,6 +30,15 @@ const gridOptions = z.strictObject({
     .describe("the choices: parts of a recipe by label, or the values of a path of the recipe"),
   repeat: z.string().default("seed").describe("the choice whose cells repeat one another; default seed"),
   exclude: z.array(z.record(z.string(), scalar)).default([]).describe("combinations left out; default none"),
+  sweeps: z
+    .record(z.string(), z.record(z.string(), z.number()))
+    .optional()
+    .describe("numbers of labels, by choice: what is measured is drawn along them; default none"),
+  sharpness: gridSharpness.optional().describe("what is measured of each cell's search; default nothing"),
+  claims: z
+    .strictObject({ axis: z.string(), base: z.string(), other: z.string() })
+    .optional()
+    .describe("labels of a choice, to hold `other` against `base` as the paper does; default none"),
 });
 
 /** One recipe of a grid. */
@@ -53,6 +63,9 @@ export interface Grid {
   readonly budget?: SearchBudget;
   /** Choices among numbers: key, and the number of each label. */
   readonly sweeps?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** What is measured of each cell's search. */
+  readonly sharpness?: GridSharpness;
+  readonly claims?: GridClaims;
 }
 
 export interface LoadGridOptions {
@@ -105,6 +118,18 @@ export function makeGrid({ name, title, repeat, points, make }: GridParts): Grid
   return { name, title, repeat, dense, cells };
 }
 
+/** Choices and labels that are named outside of the axes must be in them. */
+function checkLabels(points: readonly GridPoint[], sweeps: Grid["sweeps"] = {}, claims?: GridClaims): void {
+  const named = Object.entries(sweeps).map(([axis, numbers]) => ["sweeps", axis, Object.keys(numbers)] as const);
+  const all = [...named, ...(claims ? [["claims", claims.axis, [claims.base, claims.other]] as const] : [])];
+  for (const [where, axis, labels] of all) {
+    const known = new Set(points.flatMap(({ at }) => at[axis] ?? []));
+    if (known.size === 0) throw unknownName(where, "choice", axis, Object.keys(points[0]?.at ?? {}));
+    const wrong = labels.find((label) => !known.has(label));
+    if (wrong !== undefined) throw unknownName(`${where} of ${axis}`, "label", wrong, [...known]);
+  }
+}
+
 /** Reads a grid file and every recipe in it. Throws UsageError, and RecipeError where a cell is no good recipe. */
 export function loadGrid(path: string, { registries, profile }: LoadGridOptions): Grid {
   const { file, known } = readGrid(path, profile);
@@ -121,5 +146,8 @@ export function loadGrid(path: string, { registries, profile }: LoadGridOptions)
     return resolveOver(tree, { registries, over, set: [`name=${JSON.stringify(name)}`] });
   };
   const points = expandGrid(file.axes as Axes, { exclude: file.exclude });
-  return makeGrid({ name: file.name, title: file.title ?? file.name, repeat: file.repeat, points, make });
+  const { name, title = name, repeat, sweeps, sharpness, claims } = file;
+  checkLabels(points, sweeps, claims);
+  const grid = makeGrid({ name, title, repeat, points, make });
+  return { ...grid, ...(sweeps && { sweeps }), ...(sharpness && { sharpness }), ...(claims && { claims }) };
 }

@@ -2,6 +2,8 @@
 // a second call goes on with what is missing.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Split } from "../data/index.js";
+import { timeLeft } from "../evaluation/index.js";
 import { disposeParams } from "../nn/index.js";
 import { maskDistance } from "../pruning/index.js";
 import type { CellData, CellNumbers, DenseData, GridData } from "../report/index.js";
@@ -11,6 +13,7 @@ import { buildData } from "./build.js";
 import { type AttackedOptions, attackedFile, cellKey, cellNumbers, readKept, writeKept } from "./grid-cell.js";
 import { gridTimeLeft, type TimeLeft } from "./grid-left.js";
 import type { Cell, Grid } from "./grid-load.js";
+import { cellSharpness, hasScores, measureCell } from "./grid-sharpness.js";
 import { loadMasks } from "./model-file.js";
 import { stageCosts } from "./row.js";
 import { type RunUpdate, runRecipe } from "./run.js";
@@ -51,6 +54,8 @@ interface Session {
   readonly grid: Grid;
   readonly options: GridOptions;
   readonly attacked: AttackedOptions;
+  /** Held-out images, of which the loss over scores is measured. */
+  readonly selection: Split;
 }
 
 /** Trains or takes the dense network, and measures it once. */
@@ -75,6 +80,28 @@ const sharesDense = ({ recipe, control }: Cell) => recipe.stages.pretrain !== un
 
 type Ended = { readonly what: "done" | "there" } | { readonly what: "failed"; readonly reason: string };
 
+const lacksSharpness = ({ sharpness }: Grid, cell: Cell, folder: string) =>
+  sharpness !== undefined && hasScores(cell) && cellSharpness(folder, sharpness) === undefined;
+
+/** The loss over scores around states of a cell's search, where the grid asks for it. */
+function measureSearch(cell: Cell, { grid, options, selection }: Session): void {
+  const { out, shouldStop, onUpdate } = options;
+  const { cells, sharpness } = grid;
+  if (sharpness === undefined || !hasScores(cell)) return;
+  const left = timeLeft();
+  measureCell(cell, sharpness, {
+    ...{ cells, out, split: selection },
+    poll: () => {
+      if (shouldStop?.()) throw new S2apError("sharpness: stopped as asked", { code: "stopped" });
+    },
+    onProgress: ({ epoch, quantity, done, of }) =>
+      onUpdate?.({
+        ...{ kind: "measuring", run: cell.name, what: `epoch ${epoch}: ${quantity}` },
+        ...{ done, of, secondsLeft: left(done, of) },
+      }),
+  });
+}
+
 /** One cell, from its run to its numbers. Throws only when it was asked to stop. */
 async function runCell(cell: Cell, dense: DenseData | string, session: Session): Promise<Ended> {
   const { recipe, name } = cell;
@@ -83,16 +110,20 @@ async function runCell(cell: Cell, dense: DenseData | string, session: Session):
   const needsDense = sharesDense(cell);
   if (needsDense && typeof dense === "string") return { what: "failed", reason: `the dense network: ${dense}` };
   const key = cellKey(recipe, needsDense ? (dense as DenseData).sha256 : undefined);
-  if (readKept(join(folder, "cell.json"), key) !== undefined) return { what: "there" };
   try {
-    const from = needsDense ? join(out, "dense", "model.safetensors") : undefined;
-    const { rows } = await runRecipe(cleanOnly(recipe), {
-      ...{ out: folder, from, availableMemory, shouldStop },
-      onUpdate,
-    });
-    const [row] = rows;
-    if (row === undefined) return { what: "failed", reason: "the run gave no result" };
-    writeKept(join(folder, "cell.json"), key, cellNumbers(folder, recipe, row, session.attacked));
+    const isRun = readKept(join(folder, "cell.json"), key) !== undefined;
+    if (isRun && !lacksSharpness(session.grid, cell, folder)) return { what: "there" };
+    if (!isRun) {
+      const from = needsDense ? join(out, "dense", "model.safetensors") : undefined;
+      const { rows } = await runRecipe(cleanOnly(recipe), {
+        ...{ out: folder, from, availableMemory, shouldStop },
+        onUpdate,
+      });
+      const [row] = rows;
+      if (row === undefined) return { what: "failed", reason: "the run gave no result" };
+      writeKept(join(folder, "cell.json"), key, cellNumbers(folder, recipe, row, session.attacked));
+    }
+    measureSearch(cell, session);
     return { what: "done" };
   } catch (error) {
     if (isStop(error)) throw error;
@@ -132,14 +163,18 @@ export function readGridFolder(
     const about = { name, at, scratch: recipe.stages.pretrain === undefined, ...(control && { control }) };
     const key = cellKey(recipe, sharesDense(cell) ? dense?.sha256 : undefined);
     const result = readKept<CellNumbers>(join(out, name, "cell.json"), key);
-    if (result !== undefined) return { ...about, status: "done", result };
+    const sharpness = grid.sharpness && hasScores(cell) ? cellSharpness(join(out, name), grid.sharpness) : undefined;
+    // A cell is done when all that is asked of it is.
+    if (result !== undefined && !lacksSharpness(grid, cell, join(out, name))) {
+      return { ...about, status: "done", result: { ...result, ...(sharpness && { sharpness }) } };
+    }
     const reason = failures.get(name);
     return reason === undefined ? { ...about, status: "missing" } : { ...about, status: "failed", reason };
   });
   const done = cells.filter(({ status }) => status === "done");
   const distances = distancesBetween(grid, done, out);
-  const { name, title, repeat, budget, sweeps } = grid;
-  const told = { ...(budget && { budget }), ...(sweeps && { sweeps }) };
+  const { name, title, repeat, budget, sweeps, claims } = grid;
+  const told = { ...(budget && { budget }), ...(sweeps && { sweeps }), ...(claims && { claims }) };
   return { format: 1, name, title, repeat, dense: dense ?? null, cells, distances, made: madeBy(out, done), ...told };
 }
 
@@ -158,7 +193,7 @@ export function gridSoFar(grid: Grid, out: string): GridData {
 async function runCells(session: Session, dense: DenseData | string, failures: Map<string, string>, save: () => void) {
   const { grid, options } = session;
   const { cells } = grid;
-  const time = gridTimeLeft(cells);
+  const time = gridTimeLeft(cells, { sharpness: grid.sharpness });
   for (const [i, cell] of cells.entries()) {
     const tell = (told: Pick<CellTold, "what"> & { readonly reason?: string }) =>
       options.onCell?.({ cell, number: i + 1, of: cells.length, left: time.left(), ...told });
@@ -194,9 +229,9 @@ export async function runGrid(grid: Grid, options: GridOptions): Promise<GridDat
   const { out, shouldStop, onUpdate } = options;
   makeFolder(out);
   using _lock = lockFolder(out);
-  const { test: split } = await buildData(grid.dense, (text) => onUpdate?.({ kind: "message", text }));
+  const { test: split, selection } = await buildData(grid.dense, (text) => onUpdate?.({ kind: "message", text }));
   const attacked: AttackedOptions = { split, seed: grid.dense.seed, shouldStop };
-  const session: Session = { grid, options, attacked };
+  const session: Session = { grid, options, attacked, selection };
   let dense: DenseData | string;
   try {
     dense = await denseOf(session);

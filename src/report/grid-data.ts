@@ -17,6 +17,8 @@ export interface GridData {
   readonly budget?: SearchBudget;
   /** Choices among numbers: the number of each label. */
   readonly sweeps?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** What the page is to hold against the paper's claims. */
+  readonly claims?: GridClaims;
 }
 
 /** How searches came to equal passes. */
@@ -86,6 +88,38 @@ export interface ControlData {
   readonly epochs: number;
 }
 
+/** The loss over scores around states of a cell's search. */
+export interface CellSharpness {
+  readonly settings: {
+    readonly images: number;
+    readonly split: string;
+    readonly attack: string;
+    readonly norm: string;
+    readonly eps: string;
+    readonly objective: string;
+    /** Radius of the ball, whatever the search's own. */
+    readonly gamma: number;
+    readonly lanczosSteps: number;
+    readonly dtype: string;
+  };
+  readonly states: readonly {
+    /** Epochs done. */
+    readonly epoch: number;
+    readonly objectiveLoss: number;
+    /** Of the Hessian over scores, and how far at most the nearest eigenvalue is; null where it was not asked for. */
+    readonly topEigenvalue: { readonly value: number; readonly bound: number } | null;
+    /** Largest loss in the ball less that at the scores; null where it was not asked for. */
+    readonly worstRise: number | null;
+  }[];
+}
+
+/** Two labels of a choice, of which the paper claims that the second does better. */
+export interface GridClaims {
+  readonly axis: string;
+  readonly base: string;
+  readonly other: string;
+}
+
 export interface CellNumbers {
   /** Measured share of zero weights. */
   readonly sparsity: number;
@@ -103,4 +137,6 @@ export interface CellNumbers {
   readonly swapFraction: number | null;
   /** Stages and attacks, in the order they ran; not in folders of earlier versions. */
   readonly cost?: readonly CostLine[];
+  /** Where the grid asks for it and the search moves scores. */
+  readonly sharpness?: CellSharpness;
 }
