@@ -2,6 +2,7 @@
 import { wilson } from "../util/index.js";
 import { type Block, figures, type ReportDocument, type Section, type Table, words } from "./blocks.js";
 import { count, decimal, listing, missing, percent, percentInterval, significant } from "./format.js";
+import { claimsSection } from "./grid-claims.js";
 import type { AccuracyData, CellData, GridData } from "./grid-data.js";
 import { budgetText, controlText, ledger, meanTable } from "./grid-means.js";
 import {
@@ -16,6 +17,7 @@ import {
   threshold,
 } from "./grid-pairs.js";
 import { noise, resolution, scratchText, verdicts } from "./grid-sentences.js";
+import { sharpnessSection } from "./grid-sharpness.js";
 import { sweepSection } from "./grid-sweep.js";
 import { markdown } from "./markdown.js";
 
@@ -185,7 +187,9 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
     lead: `${how}Every number of this page is written by: ${command}. It goes on where it was stopped.`,
     notices: incomplete,
     sections: [
+      ...claimsSection(grid),
       numbers,
+      ...sharpnessSection(grid),
       ...sweepSection(grid),
       ...(pairs.length === 0 ? [] : [comparison(grid, pairs, axes)]),
       limits(grid),
