@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { gridTimeLeft } from "./grid-left.js";
 import type { Cell } from "./grid-load.js";
+import type { GridSharpness } from "./grid-sharpness.js";
 import type { Recipe } from "./schema.js";
 
 const recipe = (epochs: number, gradient: string) =>
@@ -9,6 +10,18 @@ const cell = (name: string, epochs: number, gradient = "plain"): Cell => ({
   name,
   at: {},
   recipe: recipe(epochs, gradient),
+});
+
+test("states of searches that are measured count as work", () => {
+  let now = 0;
+  const [a, b] = [cell("a", 1), cell("b", 1)] as const;
+  const sharpness = { epochs: ["start", "end"], layers: false } as unknown as GridSharpness;
+  const time = gridTimeLeft([a, b], { sharpness, clock: () => now });
+  time.begin("a");
+  now = 10;
+  time.epoch(a.recipe, "search", 0);
+  // One of finetuning, the attacks, two states; then all five.
+  expect(time.left()).toEqual({ cell: 40, all: 90 });
 });
 
 test("time to go follows the pace of this run's epochs", () => {

@@ -78,3 +78,31 @@ describe("recipes/grids/hosts.yaml", () => {
     expect(() => loadGrid(path, { registries, profile: "tine" })).toThrow("tiny");
   });
 });
+
+describe("recipes/grids/sharpness.yaml", () => {
+  const path = fileURLToPath(new URL("../../recipes/grids/sharpness.yaml", import.meta.url));
+
+  test("has HYDRA with and without S2AP over three seeds, the other radii once, and no finetuning at 95 %", () => {
+    const { cells, sharpness, claims, sweeps } = loadGrid(path, { registries });
+    const three = (name: string) => [1, 2, 3].map((seed) => `${name}-${seed}`);
+    const at90 = [...three("90-plain"), "90-s2ap_0.003-1", ...three("90-s2ap_0.01"), "90-s2ap_0.03-1", "90-s2ap_0.1-1"];
+    expect(cells.map(({ name }) => name)).toEqual([...at90, ...three("95-plain"), ...three("95-s2ap_0.01")]);
+    for (const { recipe, at } of cells) {
+      const { search, finetune } = recipe.stages;
+      expect(search).toMatchObject({
+        epochs: 3,
+        method: { name: "hydra", keepRatio: at.sparsity === "90" ? 0.1 : 0.05 },
+      });
+      const gamma = sweeps?.gamma?.[at.gamma ?? ""];
+      expect(search?.gradient).toMatchObject(gamma === undefined ? { name: "plain" } : { name: "s2ap", gamma });
+      expect(finetune?.epochs).toBe(at.sparsity === "90" ? 2 : undefined);
+    }
+    expect(Object.values(sweeps?.gamma ?? {})).toEqual([0.003, 0.01, 0.03, 0.1]);
+    expect(claims).toEqual({ axis: "gamma", base: "plain", other: "s2ap_0.01" });
+    expect(sharpness).toMatchObject({ epochs: ["start", "end"], images: 128, lanczosSteps: 20, layers: false });
+  });
+
+  test("is as good with the profile tiny", () => {
+    expect(loadGrid(path, { registries, profile: "tiny" }).cells).toHaveLength(15);
+  });
+});

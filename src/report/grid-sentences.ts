@@ -49,7 +49,7 @@ function told({ a, b, pairs }: Contest, when: When, limit: number, repeats: numb
   const all = clear.length === tests.length && sides(tests).size === 1;
   const [high, low] = (tests[0] as PairTest).difference > 0 ? [b, a] : [a, b];
   if (all) {
-    const sure = tests.length < repeats ? ` (in ${tests.length} of ${repeats} repetitions, there is no other)` : "";
+    const sure = tests.length < repeats ? ` (in ${tests.length} of ${repeats} repetitions)` : "";
     return { shown: true, text: `${high} is above ${low} ${amounts(tests)}${sure}` };
   }
   const signed = listing(tests.map(({ difference }) => decimal(100 * difference, 1)));
@@ -86,7 +86,7 @@ export function noise(pairs: readonly Pair[], repeat: string): string {
   const apart =
     clear.length === 0
       ? "none of these differences is beyond chance on these images"
-      : `beyond chance on these images: ${listing(clear)}`;
+      : `beyond chance on these images: ${listing([...new Set(clear)])}`;
   return (
     `Cells that differ in ${repeat} alone lie up to ${widest("after")} apart after finetuning and up to ` +
     `${widest("before")} before it; ${apart}. A difference between methods that is no larger says nothing of the methods.`
