@@ -100,6 +100,11 @@ function measureSearch(cell: Cell, { grid, options, selection }: Session): void 
         ...{ done, of, secondsLeft: left(done, of) },
       }),
   });
+  const states = cellSharpness(join(out, cell.name), sharpness)?.states ?? [];
+  const tops = states.map(
+    ({ epoch, topEigenvalue: top }) => `${top ? top.value.toPrecision(4) : "not asked for"} (epoch ${epoch})`,
+  );
+  onUpdate?.({ kind: "message", text: `${cell.name}: sharpness: done, top eigenvalue ${tops.join(", ")}` });
 }
 
 /** One cell, from its run to its numbers. Throws only when it was asked to stop. */

@@ -59,6 +59,12 @@ test("the chart names its numbers, and the page tells it in words and numbers", 
   expect(page).toMatch(/\| awp\\_on +\| gamma 0\.003 +\| +43\.0 \(17\.6 to 68\.4\): 41\.0, 45\.0 \|/);
 });
 
+test("points of unequal repetitions are told", () => {
+  const note = "hold a single value against the first of several";
+  expect(gridMarkdown(grid, { command: "c" })).not.toContain(note);
+  expect(gridMarkdown({ ...grid, cells: cells.slice(0, 7) }, { command: "c" })).toContain(note);
+});
+
 test("a grid without numbers, or with one of them done, has no curve", () => {
   expect(sweepsOf({ ...grid, sweeps: {} })).toEqual([]);
   expect(sweepsOf({ ...grid, cells: cells.slice(0, 3) })).toEqual([]);

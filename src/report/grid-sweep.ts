@@ -174,10 +174,17 @@ function numbersOf(sweeps: readonly Sweep[]): Table {
   return { caption: "Along the choices among numbers", columns, rows };
 }
 
+const isUneven = ({ curves }: Sweep) =>
+  curves.some(({ points }) => new Set(points.map(({ values }) => values.length)).size > 1);
+
 /** Curves along the choices among numbers; none where there are no such choices. */
 export function sweepSection(grid: GridData): Section[] {
   const sweeps = sweepsOf(grid);
   if (sweeps.length === 0) return [];
   const block: Block = { kind: "charts", charts: sweeps.map(chartOf), numbers: numbersOf(sweeps) };
-  return [{ id: "sweeps", title: "Along numbers", blocks: [block] }];
+  const text =
+    `Points of one curve have different numbers of repetitions, in the order of ${grid.repeat}: hold a single value ` +
+    "against the first of several, not against their mean.";
+  const notes: Block[] = sweeps.some(isUneven) ? [{ kind: "text", text }] : [];
+  return [{ id: "sweeps", title: "Along numbers", blocks: [...notes, block] }];
 }
