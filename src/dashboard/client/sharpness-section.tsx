@@ -14,9 +14,9 @@ const columns: readonly { readonly name: string; readonly of: (epoch: Epoch) => 
   { name: "Loss", of: ({ objectiveLoss }) => shown(objectiveLoss) },
   { name: "Largest eigenvalue", of: ({ eigenvalues }) => within(eigenvalues?.values[0], eigenvalues?.bounds[0]) },
   { name: "Trace", of: ({ trace }) => within(trace?.total.value, trace?.total.standardError) },
-  { name: "Worst in the ball", of: ({ worst }) => shown(worst?.total.rise) },
-  { name: "Average in the ball", of: ({ average }) => within(average?.total.value, average?.total.standardError) },
-  { name: "1 % swapped", of: ({ flip }) => (flip ? shown(flip.total.rise) : missing) },
+  { name: "Worst rise in the ball", of: ({ worst }) => shown(worst?.total.rise) },
+  { name: "Average rise", of: ({ average }) => within(average?.total.value, average?.total.standardError) },
+  { name: "Rise, nearest swapped", of: ({ flip }) => (flip ? shown(flip.total.rise) : missing) },
 ];
 
 /** What `s2ap sharpness` measured of a run's scores; nothing where it has not. */
@@ -28,8 +28,8 @@ export function SharpnessSection({ id }: { readonly id: string }) {
     <section>
       <h2>Sharpness of the scores</h2>
       <p class="note">
-        Robust loss on {count(images)} images ({split}) under {attack}, {norm} {eps}: curvature at the scores, and how
-        far it rises around them. ± is a bound for eigenvalues, a standard error elsewhere.
+        Robust loss on {count(images)} images ({split}) under the attack {attack}, {norm} {eps}: curvature at the
+        scores, and how far it rises around them. ± is a bound for eigenvalues, a standard error elsewhere.
       </p>
       <div class="scroll">
         <table class="sharpness">
