@@ -1,5 +1,7 @@
 // Decoding off the thread that trains. That thread runs synchronously, so it cannot take part in anything asynchronous: it posts
 // requests to one worker thread, which writes pixels into shared memory, and sleeps on a shared number until the one it needs is done.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { DataError, expected, S2apError } from "../util/index.js";
 
@@ -63,6 +65,12 @@ function startDecoder(): Decoder {
   const signal = new Int32Array(new SharedArrayBuffer(4));
   const workerData: WorkerStart = { port: theirs, signal };
   const url = new URL("./decode-worker.js", import.meta.url);
+  // Of a worker without a program this thread, asleep, would hear only that nothing comes.
+  if (!existsSync(url)) {
+    throw new S2apError(
+      `${expected("image decoder", `its program ${fileURLToPath(url)}`, "no file")}; run scripts/bootstrap`,
+    );
+  }
   // Flags of this process may be none that a worker takes.
   const worker = new Worker(url, { name: "decoder", workerData, transferList: [theirs], execArgv: [] });
   // It ends with the thread that started it, and keeps nobody waiting. What it dies of comes as an answer, or as silence.

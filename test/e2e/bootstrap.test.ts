@@ -152,13 +152,16 @@ test("fails when the sources do not compile, and tries again the next time", () 
     expect(stderr).toMatch(/^bootstrap: TypeScript \.\.\. failed after \d+ s\nsrc\/a\.ts\(1,1\): error TS1005\n$/);
     expect(status).toBe(1);
   }
-  program(tree, "node_modules/.bin/tsc", "mkdir -p dist; echo > dist/gone.js");
+  writeFileSync(join(tree, "src/plain.js"), "");
+  program(tree, "node_modules/.bin/tsc", "mkdir -p dist; echo > dist/gone.js; echo > dist/plain.js");
   program(tree, "node_modules/.bin/vite", "echo vite says why; exit 1");
   expect(run()).toMatchObject({
     status: 1,
     stderr: expect.stringMatching(/dashboard page \.\.\. failed.*\nvite says why/),
   });
+  // Away with what was compiled from sources that are gone, not with what is JavaScript in the sources too.
   expect(existsSync(join(tree, "dist/gone.js"))).toBe(false);
+  expect(existsSync(join(tree, "dist/plain.js"))).toBe(true);
   const built = "dist/dashboard/page";
   program(
     tree,
