@@ -46,11 +46,12 @@ describe("what it holds", () => {
     cpSync(join(committed, "network"), join(folder, "b/c"), { recursive: true });
     cpSync(join(committed, "scores"), join(folder, "a"), { recursive: true });
     symlinkSync(join(committed, "formulas"), join(folder, "z"));
-    expect(names(findOracles(folder))).toEqual({ model: ["b/c"], s2ap: ["a"], units: ["z"] });
+    cpSync(join(committed, "curvature"), join(folder, "y"), { recursive: true });
+    expect(names(findOracles(folder))).toEqual({ model: ["b/c"], s2ap: ["a"], units: ["z"], hessian: ["y"] });
   });
 
   test("may be in the folder itself", () => {
-    expect(names(findOracles(join(committed, "scores")))).toEqual({ model: [], s2ap: ["."], units: [] });
+    expect(names(findOracles(join(committed, "scores")))).toEqual({ model: [], s2ap: ["."], units: [], hessian: [] });
   });
 
   test("says its eps exactly", () => {
