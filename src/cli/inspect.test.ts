@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { fakeTerminal } from "../../test/support/fake-terminal.js";
 import { f32, ramp } from "../../test/support/foreign.js";
+import { settledTensors } from "../../test/support/settled.js";
 import { resnet18 } from "../models/index.js";
 import { disposeParams, encodePt, encodeSafetensors, type RawTensor } from "../nn/index.js";
 import { saveMasks, saveModel } from "../recipe/index.js";
@@ -28,7 +29,7 @@ const work: Work = async (name, options) => {
 
 /** Runs `s2ap inspect`; nothing stays alive. */
 async function inspect(...argv: readonly string[]) {
-  const before = liveTensors();
+  const before = await settledTensors();
   const terminal = fakeTerminal();
   const code = await main(["inspect", ...argv], { terminal, work });
   expect(liveTensors()).toBe(before);

@@ -1,5 +1,6 @@
 // HARP with one rate for all layers of a group, in a small vision transformer.
 import { afterAll, describe, expect, test } from "vitest";
+import { settledTensors } from "../../test/support/settled.js";
 import { bits, copyOf, freeModel, tinyData, tinyNet } from "../../test/support/tiny.js";
 import { linf, pgd } from "../attacks/index.js";
 import { pgdAt } from "../losses/index.js";
@@ -94,7 +95,7 @@ describe("rates by group", () => {
   test("come down to the budget in a search with S2AP", async () => {
     const data = tinyData();
     const attack = pgd(linf({ eps: "8/255" }), { steps: 1 });
-    const [dense, live] = [copyOf(model), liveTensors()];
+    const [dense, live] = [copyOf(model), await settledTensors()];
     const {
       masks,
       history,

@@ -10,6 +10,7 @@ import { hydra, keptCount } from "../../src/pruning/index.js";
 import { s2ap } from "../../src/sharpness/index.js";
 import { liveTensors, ops, scope } from "../../src/torch/index.js";
 import { finetune, pretrain, search } from "../../src/train/index.js";
+import { settledTensors } from "../support/settled.js";
 import { freeModel } from "../support/tiny.js";
 import { rows } from "./model-rows.js";
 
@@ -35,7 +36,7 @@ test.each(models.names())("%s", async (name) => {
     ...{ examples: 8, selection: 4, testExamples: 1 },
   });
   const { train, selection } = data;
-  const live = liveTensors();
+  const live = await settledTensors();
   const attack = pgd(linf({ eps: "8/255" }), { steps: 1 });
   const common = { train, selection, loss: pgdAt(attack), optimizer: sgd({ lr: 0.01 }), epochs: 1, seed: 1 };
   const stage = { ...common, selectionAttack: attack };

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { robustnessOf } from "../../../test/support/robustness.js";
+import { settledTensors } from "../../../test/support/settled.js";
 import { maskDistance } from "../../pruning/index.js";
 import { parseRecipe } from "../../recipe/load.js";
 import { loadMasks } from "../../recipe/model-file.js";
@@ -62,7 +63,7 @@ const warnings = ({ reports }: Told) => reports.flatMap((told) => (told.kind ===
 
 describe("two runs", () => {
   test("are compared by masks and on images, and again with the same numbers", async () => {
-    const before = liveTensors();
+    const before = await settledTensors();
     const told: Told = { reports: [] };
     const found = await stability(["one", "two"], { layers: ["conv1"] }, told);
     expect(liveTensors() - before).toBe(DATA);
@@ -114,7 +115,7 @@ describe("two runs", () => {
   });
 
   test("stop when asked, with the masks compared", async () => {
-    const before = liveTensors();
+    const before = await settledTensors();
     const { status, pairs, on } = await stability(["one", "two"], {}, { reports: [], polls: 13 });
     expect([status, on, pairs[0]?.functional]).toEqual(["stopped", null, null]);
     expect(pairs[0]?.masks).not.toBeNull();

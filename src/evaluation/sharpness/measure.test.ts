@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { settledTensors } from "../../../test/support/settled.js";
 import { tinyImages, tinyLosses, tinyPoint } from "../../../test/support/tiny-scores.js";
 import { type Split, split } from "../../data/index.js";
 import { mapParams } from "../../nn/index.js";
@@ -59,8 +60,8 @@ const timeless = (record: SharpnessRecord) =>
   record.epochs.map(({ seconds, ...entry }) => [entry, Object.keys(seconds)]);
 
 describe("a record", () => {
-  test("has every quantity of every state, each layer too, and where they come from", () => {
-    const live = liveTensors();
+  test("has every quantity of every state, each layer too, and where they come from", async () => {
+    const live = await settledTensors();
     const record = measureSharpness(states([0, 3]), given());
     expect(liveTensors()).toBe(live);
     expect(record).toMatchObject({

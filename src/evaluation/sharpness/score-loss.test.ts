@@ -1,6 +1,7 @@
 // The Hessian over scores against one that is built densely and slowly, and what is measured around a point.
 import { describe, expect, test } from "vitest";
 import { expectClose } from "../../../test/support/close.js";
+import { settledTensors } from "../../../test/support/settled.js";
 import { tinyImages, tinyLosses, tinyPoint } from "../../../test/support/tiny-scores.js";
 import { mapParams, type Params, param, pick } from "../../nn/index.js";
 import { hydra } from "../../pruning/index.js";
@@ -99,9 +100,9 @@ test("images in parts give the same loss, gradient and products", () => {
   expectClose("product", flatten(b.times(v)), flatten(a.times(v)), 1e-12);
 });
 
-test("nothing is changed and nothing is left", () => {
+test("nothing is changed and nothing is left", async () => {
   const before = flatten(new Map([...point.params, ...point.buffers, ...scores])).toNumbers();
-  const live = liveTensors();
+  const live = await settledTensors();
   scope(() => {
     const at = sharp("trades");
     using h = at.hessian();

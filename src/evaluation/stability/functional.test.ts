@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { robustnessOf } from "../../../test/support/robustness.js";
+import { settledTensors } from "../../../test/support/settled.js";
 import { copyOf, freeModel, tinyData, tinyNet, trainedTiny } from "../../../test/support/tiny.js";
 import { linf, pgd } from "../../attacks/index.js";
 import type { Split } from "../../data/index.js";
@@ -21,7 +22,7 @@ beforeAll(async () => {
   images = tinyData().train;
   a = await trainedTiny();
   b = tinyNet(4);
-  live = liveTensors();
+  live = await settledTensors();
 });
 afterAll(() => {
   expect(liveTensors()).toBe(live);
