@@ -9,8 +9,9 @@ import type { AccuracyData, CellNumbers, CostLine } from "../report/index.js";
 import { canonicalJson, type EpochDone, readEvents } from "../run/index.js";
 import { scope } from "../torch/index.js";
 import { StoppedError } from "../train/index.js";
-import { peakMemory, resetPeakMemory, rng, sha256, writeFileAtomic } from "../util/index.js";
+import { peakMemory, resetPeakMemory, rng, writeFileAtomic } from "../util/index.js";
 import { buildEvaluation, buildThreat } from "./build.js";
+import { completed } from "./completed.js";
 import { loadModel } from "./model-file.js";
 import { type Row, stageCosts } from "./row.js";
 import type { Recipe } from "./schema.js";
@@ -91,22 +92,27 @@ export function cellNumbers(folder: string, recipe: Recipe, row: Row, options: A
   };
 }
 
-/** Names what a cell's numbers depend on: they are good for no other recipe and no other dense network. */
-export function cellKey(recipe: Recipe, dense: string | undefined): string {
-  return sha256(Buffer.from(canonicalJson({ recipe, dense: dense ?? null })));
+/** What a cell's numbers depend on: they are good for no other recipe and no other dense network. */
+export interface KeptOf {
+  readonly recipe: Recipe;
+  /** SHA-256 of the dense network that it began with; none where it trains its own. */
+  readonly dense?: string | undefined;
 }
 
-/** Numbers under a key; undefined when there are none, or none of this key, or none that can be read. */
-export function readKept<T>(path: string, key: string): T | undefined {
+/** Recipes as they are with the defaults of today: an option that came since changes nothing where it is not set. */
+const named = ({ recipe, dense }: KeptOf) => canonicalJson({ recipe: completed(recipe), dense: dense ?? null });
+
+/** Numbers that were kept of this; undefined when there are none, or only of something else, or none that can be read. */
+export function readKept<T>(path: string, of: KeptOf): T | undefined {
   if (!existsSync(path)) return undefined;
   try {
-    const kept = JSON.parse(readFileSync(path, "utf8")) as { key?: unknown; value?: T };
-    return kept.key === key ? kept.value : undefined;
+    const kept = JSON.parse(readFileSync(path, "utf8")) as { of?: KeptOf; value?: T };
+    return kept.of !== undefined && named(kept.of) === named(of) ? kept.value : undefined;
   } catch {
     return undefined;
   }
 }
 
-export function writeKept(path: string, key: string, value: unknown): void {
-  writeFileAtomic(path, `${JSON.stringify({ format: 1, key, value }, undefined, 1)}\n`);
+export function writeKept(path: string, of: KeptOf, value: unknown): void {
+  writeFileAtomic(path, `${JSON.stringify({ format: 2, of, value }, undefined, 1)}\n`);
 }

@@ -1,27 +1,18 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { LITTLE_RECIPE } from "../../test/support/little-recipe.js";
 import { type GridData, gridMarkdown } from "../report/index.js";
 import { type Grid, loadGrid } from "./grid-load.js";
 import { type CellTold, gridSoFar, runGrid } from "./grid-run.js";
 import { registries } from "./registries.js";
+import type { Recipe } from "./schema.js";
 
 const base = mkdtempSync(join(tmpdir(), "s2ap-grid-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
-const RECIPE = `
-data: { name: synthetic, batchSize: 16, examples: 32, selection: 16, testExamples: 32, numClasses: 2, size: 8 }
-model: { arch: resnet18, numClasses: 2, width: 4, imageSize: 8 }
-threat: { norm: linf, eps: 8/255 }
-loss: { name: pgd-at, attack: { name: pgd, steps: 1 } }
-optimizer: { name: sgd, lr: 0.01 }
-stages:
-  pretrain: { epochs: 1 }
-  search: { epochs: 1, method: { name: hydra, keepRatio: 0.5 } }
-  finetune: { epochs: 1 }
-evaluation: [{ name: pgd, steps: 2, examples: 24 }]
-variants: { unused: {} }
+const RECIPE = `${LITTLE_RECIPE}variants: { unused: {} }
 `;
 const GRID = `
 name: little
@@ -100,6 +91,19 @@ describe("a whole grid", () => {
     expect(JSON.parse(readFileSync(join(out("whole"), "grid.json"), "utf8"))).toEqual(whole);
     expect(gridSoFar(grid, out("whole"))).toEqual(whole);
   });
+});
+
+test("cells of a version with fewer options are there, those of another recipe are not", () => {
+  cpSync(out("whole"), out("older"), { recursive: true });
+  const rewrite = (name: string, edit: (recipe: Recipe) => void) => {
+    const path = join(out("older"), name, "cell.json");
+    const kept = JSON.parse(readFileSync(path, "utf8")) as { of: { recipe: Recipe } };
+    edit(kept.of.recipe);
+    writeFileSync(path, JSON.stringify(kept));
+  };
+  rewrite("hydra-1", (recipe) => void delete (recipe.data as { flip?: boolean }).flip);
+  rewrite("hydra-2", (recipe) => void Object.assign(recipe.data, { flip: false }));
+  expect(states(gridSoFar(grid, out("older")))).toEqual({ ...states(whole), "hydra-2": "missing" });
 });
 
 test("a stopped grid names what is missing, and goes on to the same numbers", async () => {

@@ -10,7 +10,7 @@ import type { CellData, CellNumbers, DenseData, GridData } from "../report/index
 import { findManifest, lockFolder, readEvents } from "../run/index.js";
 import { DataError, makeFolder, S2apError, sha256, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData } from "./build.js";
-import { type AttackedOptions, attackedFile, cellKey, cellNumbers, readKept, writeKept } from "./grid-cell.js";
+import { type AttackedOptions, attackedFile, cellNumbers, readKept, writeKept } from "./grid-cell.js";
 import { gridTimeLeft, type TimeLeft } from "./grid-left.js";
 import type { Cell, Grid } from "./grid-load.js";
 import { cellSharpness, hasScores, measureCell } from "./grid-sharpness.js";
@@ -66,12 +66,12 @@ async function denseOf({ grid, options, attacked }: Session): Promise<DenseData>
   await runRecipe(cleanOnly(recipe), { out: folder, from, availableMemory, shouldStop, onUpdate });
   const file = join(folder, "model.safetensors");
   const hash = sha256(readFileSync(file));
-  const key = cellKey(recipe, hash);
-  const kept = readKept<DenseData>(join(folder, "cell.json"), key);
+  const of = { recipe, dense: hash };
+  const kept = readKept<DenseData>(join(folder, "cell.json"), of);
   if (kept !== undefined) return kept;
   const { accuracy, cost } = attackedFile(file, recipe, attacked);
   const found: DenseData = { sha256: hash, accuracy, cost: [...stageCosts(readEvents(folder)), cost] };
-  writeKept(join(folder, "cell.json"), key, found);
+  writeKept(join(folder, "cell.json"), of, found);
   return found;
 }
 
@@ -114,9 +114,9 @@ async function runCell(cell: Cell, dense: DenseData | string, session: Session):
   const folder = join(out, name);
   const needsDense = sharesDense(cell);
   if (needsDense && typeof dense === "string") return { what: "failed", reason: `the dense network: ${dense}` };
-  const key = cellKey(recipe, needsDense ? (dense as DenseData).sha256 : undefined);
+  const of = { recipe, dense: needsDense ? (dense as DenseData).sha256 : undefined };
   try {
-    const isRun = readKept(join(folder, "cell.json"), key) !== undefined;
+    const isRun = readKept(join(folder, "cell.json"), of) !== undefined;
     if (isRun && !lacksSharpness(session.grid, cell, folder)) return { what: "there" };
     if (!isRun) {
       const from = needsDense ? join(out, "dense", "model.safetensors") : undefined;
@@ -126,7 +126,7 @@ async function runCell(cell: Cell, dense: DenseData | string, session: Session):
       });
       const [row] = rows;
       if (row === undefined) return { what: "failed", reason: "the run gave no result" };
-      writeKept(join(folder, "cell.json"), key, cellNumbers(folder, recipe, row, session.attacked));
+      writeKept(join(folder, "cell.json"), of, cellNumbers(folder, recipe, row, session.attacked));
     }
     measureSearch(cell, session);
     return { what: "done" };
@@ -166,8 +166,8 @@ export function readGridFolder(
   const cells = grid.cells.map((cell): CellData => {
     const { name, at, recipe, control } = cell;
     const about = { name, at, scratch: recipe.stages.pretrain === undefined, ...(control && { control }) };
-    const key = cellKey(recipe, sharesDense(cell) ? dense?.sha256 : undefined);
-    const result = readKept<CellNumbers>(join(out, name, "cell.json"), key);
+    const of = { recipe, dense: sharesDense(cell) ? dense?.sha256 : undefined };
+    const result = readKept<CellNumbers>(join(out, name, "cell.json"), of);
     const sharpness = grid.sharpness && hasScores(cell) ? cellSharpness(join(out, name), grid.sharpness) : undefined;
     // A cell is done when all that is asked of it is.
     if (result !== undefined && !lacksSharpness(grid, cell, join(out, name))) {
@@ -186,8 +186,8 @@ export function readGridFolder(
 /** What is known of a grid without running anything: failures as the last run told them. */
 export function gridSoFar(grid: Grid, out: string): GridData {
   const file = join(out, "dense", "model.safetensors");
-  const key = existsSync(file) ? cellKey(grid.dense, sha256(readFileSync(file))) : "";
-  const dense = readKept<DenseData>(join(out, "dense", "cell.json"), key);
+  const of = existsSync(file) && { recipe: grid.dense, dense: sha256(readFileSync(file)) };
+  const dense = of ? readKept<DenseData>(join(out, "dense", "cell.json"), of) : undefined;
   const path = join(out, "grid.json");
   const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as GridData).cells : [];
   const failures = new Map<string, string>();

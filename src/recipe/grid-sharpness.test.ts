@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LITTLE_RECIPE } from "../../test/support/little-recipe.js";
 import type { SharpnessRecord } from "../evaluation/index.js";
 import { type GridData, gridMarkdown } from "../report/index.js";
 import { type Grid, loadGrid } from "./grid-load.js";
@@ -11,18 +12,6 @@ import { registries } from "./registries.js";
 const base = mkdtempSync(join(tmpdir(), "s2ap-grid-sharpness-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
-const RECIPE = `
-data: { name: synthetic, batchSize: 16, examples: 32, selection: 16, testExamples: 32, numClasses: 2, size: 8 }
-model: { arch: resnet18, numClasses: 2, width: 4, imageSize: 8 }
-threat: { norm: linf, eps: 8/255 }
-loss: { name: pgd-at, attack: { name: pgd, steps: 1 } }
-optimizer: { name: sgd, lr: 0.01 }
-stages:
-  pretrain: { epochs: 1 }
-  search: { epochs: 1, method: { name: hydra, keepRatio: 0.5 } }
-  finetune: { epochs: 1 }
-evaluation: [{ name: pgd, steps: 2, examples: 24 }]
-`;
 const AXES = `
 axes:
   sparsity:
@@ -56,7 +45,7 @@ const sharpness = ({ cells }: GridData) => cells.map(({ name, result }) => [name
 let grid: Grid;
 let whole: GridData;
 beforeAll(async () => {
-  writeFileSync(join(base, "base.yaml"), RECIPE);
+  writeFileSync(join(base, "base.yaml"), LITTLE_RECIPE);
   grid = load("grid.yaml", GRID);
   whole = await runGrid(grid, { out: out("whole") });
 }, 300_000);

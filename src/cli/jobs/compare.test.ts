@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { LITTLE_RECIPE } from "../../../test/support/little-recipe.js";
 import type { GridData } from "../../report/index.js";
 import type { Report } from "../jobs.js";
 import { type CompareJobOptions, type ComparePlan, job } from "./compare.js";
@@ -11,21 +12,7 @@ const base = mkdtempSync(join(tmpdir(), "s2ap-compare-job-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
 const path = join(base, "little.yaml");
-writeFileSync(
-  path,
-  `
-data: { name: synthetic, batchSize: 16, examples: 32, selection: 16, testExamples: 32, numClasses: 2, size: 8 }
-model: { arch: resnet18, numClasses: 2, width: 4, imageSize: 8 }
-threat: { norm: linf, eps: 8/255 }
-loss: { name: pgd-at, attack: { name: pgd, steps: 1 } }
-optimizer: { name: sgd, lr: 0.01 }
-stages:
-  pretrain: { epochs: 1 }
-  search: { epochs: 1, method: { name: hydra, keepRatio: 0.5 } }
-  finetune: { epochs: 1 }
-evaluation: [{ name: pgd, steps: 2, examples: 24 }]
-`,
-);
+writeFileSync(path, LITTLE_RECIPE);
 
 const options: CompareJobOptions = {
   ...{
