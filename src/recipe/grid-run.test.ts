@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LITTLE_RECIPE } from "../../test/support/little-recipe.js";
 import { type GridData, gridMarkdown } from "../report/index.js";
+import { lockFolder } from "../run/index.js";
 import { type Grid, loadGrid } from "./grid-load.js";
 import { type CellTold, gridSoFar, runGrid } from "./grid-run.js";
 import { registries } from "./registries.js";
+import type { RunUpdate } from "./run.js";
 import type { Recipe } from "./schema.js";
 
 const base = mkdtempSync(join(tmpdir(), "s2ap-grid-"));
@@ -87,7 +89,7 @@ describe("a whole grid", () => {
     const told: CellTold[] = [];
     const again = await runGrid(grid, { out: out("whole"), onCell: (one) => told.push(one) });
     expect(again).toEqual(whole);
-    expect(new Set(told.map(({ what }) => what))).toEqual(new Set(["begin", "there"]));
+    expect(new Set(told.map(({ what }) => what))).toEqual(new Set(["there"]));
     expect(JSON.parse(readFileSync(join(out("whole"), "grid.json"), "utf8"))).toEqual(whole);
     expect(gridSoFar(grid, out("whole"))).toEqual(whole);
   });
@@ -152,4 +154,41 @@ test("a dense network that is not there is refused before any cell", async () =>
   const options = { out: out("nothing"), from: join(base, "nowhere.safetensors") };
   await expect(runGrid(grid, options)).rejects.toThrow("nowhere.safetensors");
   expect(existsSync(join(options.out, "hydra-1"))).toBe(false);
+});
+
+describe("two calls at a time", () => {
+  const from = join(base, "whole", "dense", "model.safetensors");
+
+  test("share the cells and come to the same numbers", async () => {
+    const told: string[] = [];
+    const onCell = ({ cell, what }: CellTold) => told.push(`${cell.name} ${what}`);
+    const call = () => runGrid(grid, { out: out("shared"), from, onCell });
+    const [one, two] = await Promise.all([call(), call()]);
+    expect(withoutTimes(one)).toEqual(withoutTimes(whole));
+    expect(two).toEqual(one);
+    // Each cell was run once, by one of the two.
+    expect(told.filter((text) => text.endsWith("done")).sort()).toEqual(
+      whole.cells.map(({ name }) => `${name} done`).sort(),
+    );
+  }, 300_000);
+
+  test("a cell that another process holds comes last, and waiting for it can be stopped", async () => {
+    const options = { out: out("held"), from };
+    const held = join(options.out, "hydra-1");
+    mkdirSync(held, { recursive: true });
+    const lock = lockFolder(held);
+    const said: string[] = [];
+    const onUpdate = (update: RunUpdate) => update.kind === "message" && said.push(update.text);
+    const stopped = runGrid(grid, {
+      ...options,
+      onUpdate,
+      shouldStop: () => said.some((text) => /^waiting/.test(text)),
+    });
+    await expect(stopped).rejects.toMatchObject({ code: "stopped" });
+    expect(said).toContain("waiting for hydra-1, at which another process works");
+    const missing = { ...states(whole), "hydra-1": "missing" };
+    expect(states(gridSoFar(grid, options.out))).toEqual(missing);
+    setTimeout(() => lock.release(), 1500);
+    expect(states(await runGrid(grid, options))).toEqual(states(whole));
+  }, 300_000);
 });

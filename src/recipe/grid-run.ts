@@ -1,5 +1,5 @@
-// Runs the cells of a grid one after the other: each in a run folder of its own, so that one that fails stops no other, and
-// a second call goes on with what is missing.
+// Runs the cells of a grid one after the other: each in a run folder of its own, so that one that fails stops no other, a
+// second call goes on with what is missing, and two calls at a time share what is left.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Split } from "../data/index.js";
@@ -7,12 +7,14 @@ import { timeLeft } from "../evaluation/index.js";
 import { disposeParams } from "../nn/index.js";
 import { maskDistance } from "../pruning/index.js";
 import type { CellData, CellNumbers, DenseData, GridData } from "../report/index.js";
-import { findManifest, lockFolder, readEvents } from "../run/index.js";
-import { DataError, makeFolder, S2apError, sha256, UsageError, writeFileAtomic } from "../util/index.js";
+import { findManifest, lockOwner, readEvents } from "../run/index.js";
+import { StoppedError } from "../train/index.js";
+import { DataError, S2apError, sha256, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData } from "./build.js";
 import { type AttackedOptions, attackedFile, cellNumbers, readKept, writeKept } from "./grid-cell.js";
 import { gridTimeLeft, type TimeLeft } from "./grid-left.js";
 import type { Cell, Grid } from "./grid-load.js";
+import { lockIfFree, whenFree } from "./grid-share.js";
 import { cellSharpness, hasScores, measureCell } from "./grid-sharpness.js";
 import { loadMasks } from "./model-file.js";
 import { stageCosts } from "./row.js";
@@ -27,7 +29,10 @@ export interface GridOptions {
   readonly availableMemory?: number | undefined;
   readonly shouldStop?: (() => boolean) | undefined;
   readonly onUpdate?: ((update: RunUpdate) => void) | undefined;
-  /** Told when a cell begins (`left` undefined: not known yet), of each of its epochs, and when it has ended. */
+  /**
+   * Told when a cell begins (`left` undefined: not known yet), of each of its epochs, and when it has ended, was there or
+   * turned out to be taken by another process.
+   */
   readonly onCell?: ((told: CellTold) => void) | undefined;
 }
 
@@ -36,7 +41,7 @@ export interface CellTold {
   /** From 1. */
   readonly number: number;
   readonly of: number;
-  readonly what: "begin" | "epoch" | "done" | "there" | "failed";
+  readonly what: "begin" | "epoch" | "done" | "there" | "taken" | "failed";
   readonly reason?: string;
   readonly left: TimeLeft | undefined;
 }
@@ -56,6 +61,17 @@ interface Session {
   readonly attacked: AttackedOptions;
   /** Held-out images, of which the loss over scores is measured. */
   readonly selection: Split;
+  readonly onEnd: (cell: Cell, ended: Ended) => void;
+}
+
+/** While another process works at what is needed here. */
+function waiting({ shouldStop, onUpdate }: GridOptions, what: string) {
+  return {
+    poll: () => {
+      if (shouldStop?.()) throw new StoppedError("search");
+    },
+    onWait: () => onUpdate?.({ kind: "message", text: `waiting for ${what}, at which another process works` }),
+  };
 }
 
 /** Trains or takes the dense network, and measures it once. */
@@ -63,7 +79,8 @@ async function denseOf({ grid, options, attacked }: Session): Promise<DenseData>
   const { out, from, availableMemory, shouldStop, onUpdate } = options;
   const folder = join(out, "dense");
   const { dense: recipe } = grid;
-  await runRecipe(cleanOnly(recipe), { out: folder, from, availableMemory, shouldStop, onUpdate });
+  using _lock = await whenFree(() => lockIfFree(folder), waiting(options, "the dense network"));
+  await runRecipe(cleanOnly(recipe), { out: folder, from, locked: true, availableMemory, shouldStop, onUpdate });
   const file = join(folder, "model.safetensors");
   const hash = sha256(readFileSync(file));
   const of = { recipe, dense: hash };
@@ -78,7 +95,7 @@ async function denseOf({ grid, options, attacked }: Session): Promise<DenseData>
 /** Whether a cell begins with the network that all share. */
 const sharesDense = ({ recipe, control }: Cell) => recipe.stages.pretrain !== undefined && control === undefined;
 
-type Ended = { readonly what: "done" | "there" } | { readonly what: "failed"; readonly reason: string };
+type Ended = { readonly what: "done" | "there" | "taken" } | { readonly what: "failed"; readonly reason: string };
 
 const lacksSharpness = ({ sharpness }: Grid, cell: Cell, folder: string) =>
   sharpness !== undefined && hasScores(cell) && cellSharpness(folder, sharpness) === undefined;
@@ -107,21 +124,27 @@ function measureSearch(cell: Cell, { grid, options, selection }: Session): void 
   onUpdate?.({ kind: "message", text: `${cell.name}: sharpness: done, top eigenvalue ${tops.join(", ")}` });
 }
 
-/** One cell, from its run to its numbers. Throws only when it was asked to stop. */
-async function runCell(cell: Cell, dense: DenseData | string, session: Session): Promise<Ended> {
+/** One cell, from its run to its numbers, unless another process works at it. Throws only when it was asked to stop. */
+async function runCell(cell: Cell, dense: DenseData | string, session: Session, begin: () => void): Promise<Ended> {
   const { recipe, name } = cell;
   const { out, availableMemory, shouldStop, onUpdate } = session.options;
   const folder = join(out, name);
   const needsDense = sharesDense(cell);
   if (needsDense && typeof dense === "string") return { what: "failed", reason: `the dense network: ${dense}` };
   const of = { recipe, dense: needsDense ? (dense as DenseData).sha256 : undefined };
+  const isRun = () => readKept(join(folder, "cell.json"), of) !== undefined;
+  const isWhole = () => isRun() && !lacksSharpness(session.grid, cell, folder);
   try {
-    const isRun = readKept(join(folder, "cell.json"), of) !== undefined;
-    if (isRun && !lacksSharpness(session.grid, cell, folder)) return { what: "there" };
-    if (!isRun) {
+    if (isWhole()) return { what: "there" };
+    using lock = lockIfFree(folder);
+    if (lock === undefined) return { what: "taken" };
+    // Another process may have ended it just before.
+    if (isWhole()) return { what: "there" };
+    begin();
+    if (!isRun()) {
       const from = needsDense ? join(out, "dense", "model.safetensors") : undefined;
       const { rows } = await runRecipe(cleanOnly(recipe), {
-        ...{ out: folder, from, availableMemory, shouldStop },
+        ...{ out: folder, from, locked: true, availableMemory, shouldStop },
         onUpdate,
       });
       const [row] = rows;
@@ -183,60 +206,81 @@ export function readGridFolder(
   return { format: 1, name, title, repeat, dense: dense ?? null, cells, distances, made: madeBy(out, done), ...told };
 }
 
+/** Why cells failed, as the last run told it, or one that goes on. */
+function failuresSoFar(out: string): Map<string, string> {
+  const path = join(out, "grid.json");
+  const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as GridData).cells : [];
+  return new Map(before.flatMap(({ name, reason }) => (reason === undefined ? [] : [[name, reason]])));
+}
+
 /** What is known of a grid without running anything: failures as the last run told them. */
 export function gridSoFar(grid: Grid, out: string): GridData {
   const file = join(out, "dense", "model.safetensors");
   const of = existsSync(file) && { recipe: grid.dense, dense: sha256(readFileSync(file)) };
   const dense = of ? readKept<DenseData>(join(out, "dense", "cell.json"), of) : undefined;
-  const path = join(out, "grid.json");
-  const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as GridData).cells : [];
-  const failures = new Map<string, string>();
-  for (const { name, reason } of before) if (reason !== undefined) failures.set(name, reason);
-  return readGridFolder(grid, out, { dense, failures });
+  return readGridFolder(grid, out, { dense, failures: failuresSoFar(out) });
 }
 
-async function runCells(session: Session, dense: DenseData | string, failures: Map<string, string>, save: () => void) {
-  const { grid, options } = session;
+type Progress = ReturnType<typeof gridTimeLeft>;
+
+/** Works at one cell, unless another process does, and tells of it. */
+async function workAt(cell: Cell, dense: DenseData | string, session: Session, time: Progress): Promise<Ended> {
+  const { grid, options, onEnd } = session;
   const { cells } = grid;
-  const time = gridTimeLeft(cells, { sharpness: grid.sharpness });
-  for (const [i, cell] of cells.entries()) {
-    const tell = (told: Pick<CellTold, "what"> & { readonly reason?: string }) =>
-      options.onCell?.({ cell, number: i + 1, of: cells.length, left: time.left(), ...told });
+  const tell = (told: Pick<CellTold, "what"> & { readonly reason?: string }) =>
+    options.onCell?.({ cell, number: cells.indexOf(cell) + 1, of: cells.length, left: time.left(), ...told });
+  const onUpdate = (update: RunUpdate) => {
+    options.onUpdate?.(update);
+    if (update.kind !== "event" || update.event.type !== "epoch") return;
+    time.epoch(cell.recipe, update.event.stage, update.event.epoch);
+    tell({ what: "epoch" });
+  };
+  const begin = () => {
     time.begin(cell.name);
     tell({ what: "begin" });
-    const onUpdate = (update: RunUpdate) => {
-      options.onUpdate?.(update);
-      if (update.kind !== "event" || update.event.type !== "epoch") return;
-      time.epoch(cell.recipe, update.event.stage, update.event.epoch);
-      tell({ what: "epoch" });
-    };
-    const ended = await runCell(cell, dense, {
-      ...session,
-      options: { ...options, onUpdate },
-      attacked: {
-        ...session.attacked,
-        onProgress: (progress, attack) => onUpdate({ kind: "evaluation", run: cell.name, attack, ...progress }),
-      },
-    });
-    time.end(cell.name, ended.what === "done");
-    if (ended.what === "failed") failures.set(cell.name, ended.reason);
-    else failures.delete(cell.name);
-    save();
-    tell(ended);
+  };
+  const onProgress: AttackedOptions["onProgress"] = (progress, attack) =>
+    onUpdate({ kind: "evaluation", run: cell.name, attack, ...progress });
+  const attacked = { ...session.attacked, onProgress };
+  const ended = await runCell(cell, dense, { ...session, options: { ...options, onUpdate }, attacked }, begin);
+  time.end(cell.name, ended.what === "done");
+  onEnd(cell, ended);
+  tell(ended);
+  return ended;
+}
+
+/** All cells: those at which another process works come again at the end, in case it was stopped. */
+async function runCells(session: Session, dense: DenseData | string): Promise<void> {
+  const { grid, options } = session;
+  const time = gridTimeLeft(grid.cells, { sharpness: grid.sharpness });
+  const isFree = ({ name }: Cell) => lockOwner(join(options.out, name)) === undefined;
+  let left: readonly Cell[] = grid.cells;
+  while (left.length > 0) {
+    const taken: Cell[] = [];
+    for (const cell of left) if ((await workAt(cell, dense, session, time)).what === "taken") taken.push(cell);
+    const names = taken.map(({ name }) => name).join(", ");
+    if (taken.length > 0) await whenFree(() => taken.some(isFree) || undefined, waiting(options, names));
+    left = taken;
   }
 }
 
 /**
  * Runs every cell that has no numbers yet, and writes `grid.json` after each. A cell that fails is told and tried again by
- * the next call. Throws StoppedError when it was asked to stop, with the state saved.
+ * the next call; one at which another process works is waited for at the end. Throws StoppedError when it was asked to stop,
+ * with the state saved.
  */
 export async function runGrid(grid: Grid, options: GridOptions): Promise<GridData> {
   const { out, shouldStop, onUpdate } = options;
-  makeFolder(out);
-  using _lock = lockFolder(out);
+  // Tells others that the folder is in use; who comes second works without it.
+  using _lock = lockIfFree(out);
   const { test: split, selection } = await buildData(grid.dense, (text) => onUpdate?.({ kind: "message", text }));
   const attacked: AttackedOptions = { split, seed: grid.dense.seed, shouldStop };
-  const session: Session = { grid, options, attacked, selection };
+  const failed = new Map<string, string>();
+  const onEnd = ({ name }: Cell, ended: Ended) => {
+    if (ended.what === "failed") failed.set(name, ended.reason);
+    save();
+  };
+  const session: Session = { grid, options, attacked, selection, onEnd };
   let dense: DenseData | string;
   try {
     dense = await denseOf(session);
@@ -246,10 +290,12 @@ export async function runGrid(grid: Grid, options: GridOptions): Promise<GridDat
     dense = reasonOf(error);
     onUpdate?.({ kind: "warning", text: `dense: ${dense}` });
   }
-  const failures = new Map<string, string>();
-  const found = () => readGridFolder(grid, out, { dense: typeof dense === "string" ? undefined : dense, failures });
+  const found = () => {
+    const failures = new Map([...failuresSoFar(out), ...failed]);
+    return readGridFolder(grid, out, { dense: typeof dense === "string" ? undefined : dense, failures });
+  };
   const save = () => writeFileAtomic(join(out, "grid.json"), `${JSON.stringify(found())}\n`);
   save();
-  await runCells(session, dense, failures, save);
+  await runCells(session, dense);
   return found();
 }

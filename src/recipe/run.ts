@@ -72,6 +72,8 @@ export interface RunRecipeOptions {
   readonly from?: string | undefined;
   /** Bytes that a stage may take; default: what machine or container have free. */
   readonly availableMemory?: number | undefined;
+  /** The caller holds the lock of `out`. */
+  readonly locked?: boolean;
   /** Asked before every step and attack step. */
   readonly shouldStop?: (() => boolean) | undefined;
   readonly onUpdate?: ((update: RunUpdate) => void) | undefined;
@@ -303,12 +305,12 @@ async function runVariants(recipe: ResolvedRecipe, shared: Shared): Promise<Row[
  * gives what is there when it was finished.
  */
 export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOptions): Promise<RunOutcome> {
-  const { out, onUpdate } = options;
+  const { out, locked = false, onUpdate } = options;
   if (existsSync(join(out, "run.json")) && recipe.variants) {
     throw new UsageError(`${out}: expected a folder for the run folders of an experiment, got a run folder`);
   }
   makeFolder(out);
-  using _lock = lockFolder(out);
+  using _lock = locked ? undefined : lockFolder(out);
   const { precision, note } = choosePrecision(recipe);
   if (note !== undefined) onUpdate?.({ kind: "message", text: note });
   const { path, isReference } = blas();

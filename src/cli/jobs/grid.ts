@@ -34,9 +34,10 @@ export interface GridJobResult {
 function cellText({ cell, number, of, what, reason, left }: CellTold): string {
   const times = left && [`all cells about ${duration(left.all)} left`];
   const own = left && what !== "done" && what !== "failed" ? [`this one about ${duration(left.cell)}`] : [];
-  const happened = { begin: "begins", epoch: "an epoch done", done: "done", there: "", failed: `failed: ${reason}` }[
-    what
-  ];
+  const happened = {
+    ...{ begin: "begins", epoch: "an epoch done", done: "done", there: "", taken: "" },
+    failed: `failed: ${reason}`,
+  }[what];
   return `cell ${number} of ${of}, ${cell.name}: ${[happened, ...own, ...(times ?? [])].join(", ")}`;
 }
 
@@ -63,7 +64,7 @@ export async function runGridAt(
   if (onlyReport) return { status: "done", ...write(gridSoFar(grid, out)) };
   const onCell = (told: CellTold) => {
     const kind = told.what === "failed" ? "warning" : "message";
-    if (told.what !== "there") send({ kind, text: cellText(told) });
+    if (told.what !== "there" && told.what !== "taken") send({ kind, text: cellText(told) });
     if (told.what === "done" || told.what === "failed") write(gridSoFar(grid, out));
   };
   try {
