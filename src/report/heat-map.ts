@@ -1,7 +1,7 @@
-import { label } from "./format.js";
+import { type Drawing, drawingSvg, type Path, type Shape, tenth, type Word } from "./drawing.js";
+import { label, significant } from "./format.js";
 import { ramp, rampColour, roles } from "./palette.js";
 import { between, type Surface, short } from "./surface.js";
-import { escapeXml } from "./xml.js";
 
 const left = 56;
 const top = 14;
@@ -10,27 +10,23 @@ const width = 400;
 const height = 318;
 
 /** A surface from above: a coloured cell a point, the colours' scale beside it. Cells are as wide as their axis tells. */
-export function heatMapSvg({ x, y, z, scale, unit }: Surface): string {
+export function drawHeatMap({ x, y, z, scale, unit }: Surface): Drawing {
   const across = edges(x.at).map((share) => left + share * size);
   const down = edges(y.at).map((share) => top + (1 - share) * size);
   const cells = z.flatMap((row, r) =>
-    row.map((value, c) => {
+    row.map((value, c): Path => {
       const [x0 = 0, x1 = 0] = [across[c], across[c + 1]];
       const [y1 = 0, y0 = 0] = [down[r], down[r + 1]];
-      const level = value === null ? null : between(value, scale.min, scale.max);
-      const fill = level === null ? roles.band.light : rampColour(level).light;
-      return `<path d="M${at(x0)} ${at(y0)}H${at(x1)}V${at(y1)}H${at(x0)}Z" fill="${fill}"></path>`;
+      const fill = value === null ? roles.band : rampColour(between(value, scale.min, scale.max));
+      const hint = `${x.name} ${short(x.at[c])}, ${y.name} ${short(y.at[r])}: ${unit} ${significant(value)}`;
+      return { d: `M${tenth(x0)} ${tenth(y0)}H${tenth(x1)}V${tenth(y1)}H${tenth(x0)}Z`, fill, crisp: true, hint };
     }),
   );
-  return `<svg width="${width}" height="${height}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="11">
-<g shape-rendering="crispEdges">${cells.join("\n")}</g>
-${centre(x.at, y.at)}
-${axes(x, y)}
-${key(scale, unit)}
-</svg>`;
+  return { width, height, shapes: [...cells, ...centre(x.at, y.at), ...axes(x, y), ...key(scale, unit)] };
 }
 
-const at = (value: number) => String(Number(value.toFixed(1)));
+/** The same as SVG. */
+export const heatMapSvg = (surface: Surface): string => drawingSvg(drawHeatMap(surface));
 
 /** Borders of cells halfway between points, in [0,1]. */
 function edges(values: readonly number[]): number[] {
@@ -51,42 +47,43 @@ function share(values: readonly number[], value: number): number {
   return (value - first) / (last - first);
 }
 
-const text = (x: number, y: number, words: string, anchor: string, colour: string = roles.muted.light) =>
-  `<text x="${at(x)}" y="${at(y)}" text-anchor="${anchor}" fill="${colour}">${escapeXml(words)}</text>`;
-
 /** A ring where both directions are 0: the solution itself. */
-function centre(x: readonly number[], y: readonly number[]): string {
+function centre(x: readonly number[], y: readonly number[]): Path[] {
   const inside = (values: readonly number[]) => (values[0] as number) <= 0 && 0 <= (values.at(-1) as number);
-  if (!inside(x) || !inside(y)) return "";
+  if (!inside(x) || !inside(y)) return [];
   const [cx, cy] = [left + share(x, 0) * size, top + (1 - share(y, 0)) * size];
-  return `<circle cx="${at(cx)}" cy="${at(cy)}" r="5" fill="none" stroke="${roles.paper.light}" stroke-width="3"></circle><circle cx="${at(cx)}" cy="${at(cy)}" r="5" fill="none" stroke="${roles.ink.light}" stroke-width="1"></circle>`;
+  const d = `M${tenth(cx - 5)} ${tenth(cy)}a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z`;
+  return [
+    { d, stroke: roles.paper, strokeWidth: 3 },
+    { d, stroke: roles.ink },
+  ];
 }
 
-function axes(x: Surface["x"], y: Surface["y"]): string {
+function axes(x: Surface["x"], y: Surface["y"]): Word[] {
   const ends = (values: readonly number[]) => [values[0] as number, values.at(-1) as number];
-  const below = ends(x.at).map((value) =>
-    text(left + share(x.at, value) * size, top + size + 14, short(value), "middle"),
-  );
-  const beside = ends(y.at).map((value) =>
-    text(left - 6, top + (1 - share(y.at, value)) * size + 4, short(value), "end"),
-  );
-  const middle = top + size / 2;
+  const below = ends(x.at).map((value): Word => {
+    return { text: short(value), x: left + share(x.at, value) * size, y: top + size + 14, anchor: "middle" };
+  });
+  const beside = ends(y.at).map((value): Word => {
+    return { text: short(value), x: left - 6, y: top + (1 - share(y.at, value)) * size + 4, anchor: "end" };
+  });
   return [
     ...below,
     ...beside,
-    text(left + size / 2, top + size + 32, label(x.name, 40), "middle"),
-    `<g transform="rotate(-90 14 ${middle})">${text(14, middle, label(y.name, 40), "middle")}</g>`,
-  ].join("\n");
+    { text: label(x.name, 40), x: left + size / 2, y: top + size + 32, anchor: "middle" },
+    { text: label(y.name, 40), x: 14, y: top + size / 2, anchor: "middle", upwards: true },
+  ];
 }
 
 /** The ramp with its ends. */
-function key(scale: Surface["scale"], unit: string): string {
+function key(scale: Surface["scale"], unit: string): Shape[] {
   const [x, step] = [left + size + 20, size / ramp.length];
   const bars = ramp.map(
-    ({ light }, i) => `<path d="M${x} ${at(top + size - i * step)}h12v${at(-step - 0.3)}h-12Z" fill="${light}"></path>`,
+    (fill, i): Path => ({ d: `M${x} ${tenth(top + size - i * step)}h12v${tenth(-step - 0.3)}h-12Z`, fill }),
   );
-  const ticks = [0, 0.5, 1].map((share) =>
-    text(x + 17, top + (1 - share) * size + 4, short(scale.min + share * (scale.max - scale.min)), "start"),
-  );
-  return [...bars, ...ticks, text(x, top + size + 32, label(unit, 12), "start")].join("\n");
+  const ticks = [0, 0.5, 1].map((share): Word => {
+    const text = short(scale.min + share * (scale.max - scale.min));
+    return { text, x: x + 17, y: top + (1 - share) * size + 4, anchor: "start" };
+  });
+  return [...bars, ...ticks, { text: label(unit, 12), x, y: top + size + 32, anchor: "start" }];
 }

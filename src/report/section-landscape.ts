@@ -4,10 +4,10 @@ import type { LandscapeData, ReportData, SliceAxis } from "./data.js";
 import type { Styles } from "./epoch-charts.js";
 import { count, significant } from "./format.js";
 import { heatMapSvg } from "./heat-map.js";
+import { type Heights, heightsOf, lossRange } from "./landscape-heights.js";
 import { type Origin, pointer } from "./origin.js";
 import { roles } from "./palette.js";
 import { profileChart } from "./profile-chart.js";
-import { niceScale } from "./scale.js";
 import { type Surface, surfaceSvg } from "./surface.js";
 
 interface Named {
@@ -16,43 +16,28 @@ interface Named {
 }
 type Plane = Named & { readonly landscape: { readonly y: SliceAxis } };
 
-const known = ({ loss }: LandscapeData): number[] => loss.flat().filter((value) => value !== null);
 const range = (landscape: LandscapeData) => {
-  const values = known(landscape);
-  return `from ${significant(Math.min(...values))} to ${significant(Math.max(...values))}`;
+  const [least, greatest] = lossRange([landscape]) ?? [];
+  return `from ${significant(least)} to ${significant(greatest)}`;
 };
 const ends = ({ name, at }: SliceAxis) => `${name} (${significant(at[0])} to ${significant(at.at(-1))})`;
-
-/** How heights are drawn. */
-interface Height {
-  readonly unit: string;
-  of(loss: number | null): number | null;
-}
-
-/** As they are, or their logarithms where a few great losses would make all others look alike. */
-function heightsOf(found: readonly Named[]): Height {
-  const values = found.flatMap(({ landscape }) => known(landscape));
-  const [least, greatest] = [Math.min(...values), Math.max(...values)];
-  if (!(least > 0 && greatest > 20 * least)) return { unit: "loss", of: (loss) => loss };
-  return { unit: "log10 loss", of: (loss) => (loss === null ? null : Math.log10(loss)) };
-}
 
 /** One chart a direction, with all runs. */
 function lineCharts(found: readonly Named[], styles: Styles): Chart[] {
   const directions = [...new Set(found.map(({ landscape }) => landscape.x.name))];
   return directions.map((direction, index) => {
     const own = found.filter(({ landscape }) => landscape.x.name === direction);
-    const height = heightsOf(own);
+    const heights = heightsOf(own.map(({ landscape }) => landscape));
     const id = `landscape-line-${index + 1}`;
     const profiles = own.map(({ name, landscape: { x, loss } }) => ({
       ...{ name, style: styles.get(name) ?? ({ colour: roles.muted, symbol: "circle" } as const) },
-      points: x.at.map((at, i) => [at, height.of(loss[0]?.[i] ?? null)] as const),
+      points: x.at.map((at, i) => [at, heights.of(loss[0]?.[i] ?? null)] as const),
     }));
     return {
       id,
       title: `Along ${direction}`,
       alt: `Loss along ${direction}: ${own.map(({ name, landscape }) => `${name} ${range(landscape)}`).join("; ")}.`,
-      draw: () => profileChart(id, profiles, { x: `coordinate along ${direction}`, unit: height.unit }),
+      draw: () => profileChart(id, profiles, { x: `coordinate along ${direction}`, unit: heights.unit }),
     };
   });
 }
@@ -61,11 +46,10 @@ function lineCharts(found: readonly Named[], styles: Styles): Chart[] {
 function planeCharts(
   { name, landscape }: Plane,
   index: number,
-  height: Height,
-  scale: Surface["scale"],
+  { of, unit, scale }: Heights,
 ): [map: Chart, surface: Chart] {
   const { x, y, loss } = landscape;
-  const surface: Surface = { x, y, z: loss.map((row) => row.map(height.of)), scale, unit: height.unit };
+  const surface: Surface = { x, y, z: loss.map((row) => row.map(of)), scale, unit };
   const told = `Loss of ${name} over ${ends(x)} and ${ends(y)}: ${range(landscape)}`;
   const id = `landscape-${index + 1}`;
   return [
@@ -141,12 +125,8 @@ export function landscapeSection({ runs }: ReportData, styles: Styles): Section 
     });
   }
   if (planes.length > 0) {
-    const height = heightsOf(planes);
-    const scale = niceScale(
-      planes.flatMap(({ landscape }) => known(landscape).map((loss) => height.of(loss) ?? 0)),
-      { zero: false },
-    );
-    const both = planes.map((plane, index) => planeCharts(plane, index, height, scale));
+    const heights = heightsOf(planes.map(({ landscape }) => landscape));
+    const both = planes.map((plane, index) => planeCharts(plane, index, heights));
     const text =
       "The ring is the search's own state. Colours and heights of all networks are on one scale. In the HTML report, drag a surface to turn it, or " +
       "use the arrow keys.";

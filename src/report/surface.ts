@@ -1,9 +1,9 @@
 // A surface z(x, y) seen from one side: every patch between four neighbours of the grid is projected (turned about the upright axis,
 // tilted, without perspective) and painted from back to front, so that near ones cover far ones. The page's script draws the same
 // from other sides.
+import { type Drawing, drawingSvg, type Path, type Shape, tenth, type Word } from "./drawing.js";
 import { decimal } from "./format.js";
 import { rampColour, roles } from "./palette.js";
-import { escapeXml } from "./xml.js";
 
 /** What is drawn; `z` has a row for each y, `null` where nothing is known. */
 export interface Surface {
@@ -69,42 +69,75 @@ function patches({ x, y, z, scale }: Surface): Patch[] {
   );
 }
 
-const at = (value: number) => String(Number(value.toFixed(1)));
 const path = (points: readonly Point[], view: View) =>
   points
     .map((point, i) => {
       const { px, py } = project(point, view);
-      return `${i === 0 ? "M" : "L"}${at(px)} ${at(py)}`;
+      return `${i === 0 ? "M" : "L"}${tenth(px)} ${tenth(py)}`;
     })
     .join("");
 
-/** The outline of the base and one upright, with the ends of the axes named. */
-function frame({ x, y, scale, unit }: Surface, view: View): string {
+const nearest = (points: readonly Point[], view: View): Point =>
+  points.reduce((a, b) => (project(b, view).near > project(a, view).near ? b : a));
+
+/** Roughly as wide as a letter of a word comes out. */
+const letter = 6;
+
+/** A word at a point, moved as far as it must be to stay on the picture. */
+function word(point: Point, view: View, text: string, anchor: Word["anchor"], down: number): Word {
+  const { width, height } = surfaceSize;
+  const { px, py } = project(point, view);
+  const room = letter * text.length + 2;
+  const [before, behind] = { start: [0, room], middle: [room / 2, room / 2], end: [room, 0] }[anchor] as [
+    number,
+    number,
+  ];
+  return { text, x: Math.max(before, Math.min(width - behind, px)), y: Math.min(height - 4, py + down), anchor };
+}
+
+/** The outline of the base and one upright at the back, with the ends of the axes named: those of x and y at the near edges. */
+function frame({ x, y, scale, unit }: Surface, view: View): Shape[] {
   const h = halfHeight;
   const base: Point[] = [
     [-1, -1, -h],
     [1, -1, -h],
     [1, 1, -h],
     [-1, 1, -h],
-    [-1, -1, -h],
   ];
-  const line = (points: readonly Point[]) =>
-    `<path d="${path(points, view)}" fill="none" stroke="${roles.rule.light}"></path>`;
-  const word = (point: Point, text: string, anchor: string, dy = 0) => {
-    const { px, py } = project(point, view);
-    return `<text x="${at(px)}" y="${at(py + dy)}" text-anchor="${anchor}" font-size="11" fill="${roles.muted.light}">${escapeXml(text)}</text>`;
+  const line = (points: readonly Point[]): Path => ({ d: path(points, view), stroke: roles.rule });
+  const [first] = base as [Point];
+  const back = nearest(base, { ...view, turn: view.turn + Math.PI });
+  const top: Point = [back[0], back[1], h];
+  const beside = (point: Point): Word["anchor"] => {
+    const side = project(point, view).px - surfaceSize.width / 2;
+    return Math.abs(side) < 30 ? "middle" : side < 0 ? "end" : "start";
   };
-  const ends = (axis: Surface["x"]) => `${axis.name}: ${short(axis.at[0])} to ${short(axis.at.at(-1))}`;
+  const ends = (axis: Surface["x"], edges: readonly Point[], down: number) => {
+    const edge = nearest(edges, view);
+    return word(edge, view, `${axis.name}: ${short(axis.at[0])} to ${short(axis.at.at(-1))}`, beside(edge), down);
+  };
+  const inwards = project(top, view).px > surfaceSize.width / 2 ? "end" : "start";
   return [
-    line(base),
-    line([
-      [-1, 1, -h],
-      [-1, 1, h],
-    ]),
-    word([-1, 1, h], `${unit} ${short(scale.min)} to ${short(scale.max)}`, "start", -6),
-    word([0, -1, -h], ends(x), "end", 16),
-    word([1, 0, -h], ends(y), "start", 20),
-  ].join("");
+    line([...base, first]),
+    line([back, top]),
+    word(top, view, `${unit} ${short(scale.min)} to ${short(scale.max)}`, inwards, -6),
+    ends(
+      x,
+      [
+        [0, -1, -h],
+        [0, 1, -h],
+      ],
+      16,
+    ),
+    ends(
+      y,
+      [
+        [1, 0, -h],
+        [-1, 0, -h],
+      ],
+      20,
+    ),
+  ];
 }
 
 export const short = (value: number | undefined): string => {
@@ -114,19 +147,18 @@ export const short = (value: number | undefined): string => {
     : String(Number(value.toPrecision(2))).replace("-", "−");
 };
 
-/** A surface as SVG. */
-export function surfaceSvg(surface: Surface, view: View = firstView): string {
-  const { width, height } = surfaceSize;
+/** A surface as it is seen from one side. */
+export function drawSurface(surface: Surface, view: View): Drawing {
   const seen = patches(surface).map(({ corners, level }) => {
     const near = corners.reduce((sum, corner) => sum + project(corner, view).near, 0);
-    return {
-      near,
-      text: `<path d="${path(corners, view)}Z" fill="${rampColour(level).light}" stroke="${roles.paper.light}" stroke-width="0.4"></path>`,
-    };
+    const d = `${path(corners, view)}Z`;
+    return { near, patch: { d, fill: rampColour(level), stroke: roles.paper, strokeWidth: 0.4 } };
   });
   seen.sort((a, b) => a.near - b.near);
-  return `<svg width="${width}" height="${height}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif">
-${frame(surface, view)}
-${seen.map(({ text }) => text).join("\n")}
-</svg>`;
+  return { ...surfaceSize, shapes: [...frame(surface, view), ...seen.map(({ patch }) => patch)] };
+}
+
+/** A surface as SVG. */
+export function surfaceSvg(surface: Surface, view: View = firstView): string {
+  return drawingSvg(drawSurface(surface, view));
 }
