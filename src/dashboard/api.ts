@@ -1,4 +1,5 @@
 // What the server answers, as the page reads it.
+import type { ParsedLandscape } from "../report/landscape-schema.js";
 import type { CardShown, ImageShown } from "./card-schema.js";
 import type { Progress } from "./progress.js";
 import type { RunLog } from "./run-log.js";
@@ -71,6 +72,23 @@ export interface MaskDifferences {
     /** In the order of `layers`. */
     readonly layers: readonly (number | null)[];
   }[];
+}
+
+/** What `s2ap landscape` computed; points that are not there yet are null. */
+export interface LandscapeShown extends Omit<ParsedLandscape, "data"> {
+  /** Name in the run folder. */
+  readonly file: string;
+  /** Of the images; null where the record does not say. */
+  readonly dataHash: string | null;
+}
+
+/** One of `GET /api/landscapes/ID,ID,...`. */
+export interface LandscapesOfRun {
+  /** Of the run. */
+  readonly id: string;
+  readonly landscapes: readonly LandscapeShown[];
+  /** Which files could not be read, and why. */
+  readonly problems: readonly string[];
 }
 
 /** A row of `GET /api/cards`: the result of an evaluation that kept a record. */

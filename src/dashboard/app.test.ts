@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { appendRaw, at, makeRecord, makeRun, stepEvent, wholeRun } from "../../test/support/dashboard-runs.js";
+import { appendRaw, at, landscapeRecord, makeLandscape, makeRecord, makeRun, stepEvent, wholeRun } from "../../test/support/dashboard-runs.js";
 import { openRun } from "../run/index.js";
 import type { CardDetail, RunDetail, RunSummary, RunsChange } from "./api.js";
 import { type AppOptions, dashboardApp } from "./app.js";
@@ -96,7 +96,10 @@ describe("the interface", () => {
     const [{ id = "" } = {}] = await json<RunSummary[]>(dashboard, "/api/runs");
     expect(await json(dashboard, `/api/masks/${id},00,${id}`)).toEqual({ layers: [], runs: [] });
     expect(await json(dashboard, `/api/runs/${id}/sharpness`)).toBeNull();
-    for (const path of ["masks/..%2f", "runs/00/sharpness"]) {
+    expect(await json(dashboard, `/api/landscapes/${id},00,${id}`)).toEqual([{ id, landscapes: [], problems: [] }]);
+    makeLandscape(join(root, "a"), landscapeRecord(1));
+    expect(await json(dashboard, `/api/landscapes/${id}`)).toMatchObject([{ landscapes: [{ file: "landscape.json" }] }]);
+    for (const path of ["masks/..%2f", "runs/00/sharpness", "landscapes/..%2f", `landscapes/${id}/landscape.json`]) {
       expect((await dashboard.request(`${base}/api/${path}`)).status).toBe(404);
     }
   });

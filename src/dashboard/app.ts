@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { S2apError } from "../util/index.js";
 import { access, headers, limits, refuse } from "./guard.js";
+import { landscapesOf } from "./landscapes.js";
 import { maskDifferences } from "./masks.js";
 import type { PageFile } from "./page-files.js";
 import { cardDetail, cardSummaries, openPictures, PICTURES, type PictureKind, type Pictures } from "./records.js";
@@ -59,10 +60,10 @@ function apiRoutes(workspace: Workspace, follow: ReturnType<typeof streams>): Ho
     const run = workspace.run(c.req.param("id"));
     return run === undefined ? refuse(c, 404, "no such run") : c.json(sharpnessOf(run.found));
   });
-  api.get("/masks/:ids{[0-9a-f,]+}", (c) => {
-    const ids = [...new Set(c.req.param("ids").split(","))].slice(0, MOST_COMPARED);
-    return c.json(maskDifferences(ids.flatMap((id) => workspace.run(id)?.found ?? [])));
-  });
+  const compared = (ids: string) =>
+    [...new Set(ids.split(","))].slice(0, MOST_COMPARED).flatMap((id) => workspace.run(id)?.found ?? []);
+  api.get("/masks/:ids{[0-9a-f,]+}", (c) => c.json(maskDifferences(compared(c.req.param("ids")))));
+  api.get("/landscapes/:ids{[0-9a-f,]+}", (c) => c.json(compared(c.req.param("ids")).map(landscapesOf)));
   api.get("/cards", (c) => c.json(cardSummaries(workspace.records())));
   api.get("/cards/:id", (c) => {
     const record = workspace.record(c.req.param("id"));

@@ -1,5 +1,6 @@
 import type { SecurityCurve } from "../evaluation/curve.js";
 import type { Interval } from "./format.js";
+import type { Losses, SliceAxis } from "./landscape-schema.js";
 import type { Origin, Origins } from "./origin.js";
 
 /** Everything a report says, as plain data: read from disk by `collect`, drawn by the rest of this folder. */
@@ -194,16 +195,9 @@ export interface LandscapeData {
   readonly x: SliceAxis;
   /** `null` of a line. */
   readonly y: SliceAxis | null;
-  /** Loss at (x, y), a row for each y, one of a line; `null` where it is not measured. */
-  readonly loss: readonly (readonly (number | null)[])[];
+  readonly loss: Losses;
   /** Of `loss`, an array of arrays. */
   readonly origin: Origin;
-}
-
-export interface SliceAxis {
-  readonly name: string;
-  /** Ascending. */
-  readonly at: readonly number[];
 }
 
 /** Attacked images of one experiment. */

@@ -12,6 +12,7 @@ export type * from "./data.js";
 export type * from "./grid-data.js";
 export { gridMarkdown, gridSummary } from "./grid-page.js";
 export { sweepChart, sweepsOf } from "./grid-sweep.js";
+export type { Losses, SliceAxis } from "./landscape-schema.js";
 export { rowOfRun } from "./read-results.js";
 export { conditions, sentence } from "./sentence.js";
 export { terminalTable } from "./table.js";

@@ -1,7 +1,9 @@
-import type { LandscapeData } from "./data.js";
+import type { Losses } from "./landscape-schema.js";
 import { niceScale } from "./scale.js";
 
-type Losses = Pick<LandscapeData, "loss">;
+interface Landscape {
+  readonly loss: Losses;
+}
 
 /** How the heights of some landscapes are drawn: all alike, so that they can be compared. */
 export interface Heights {
@@ -12,17 +14,17 @@ export interface Heights {
 }
 
 /** The losses that are known. */
-export const knownLosses = ({ loss }: Losses): number[] => loss.flat().filter((value) => value !== null);
+const knownLosses = ({ loss }: Landscape): number[] => loss.flat().filter((value) => value !== null);
 
 /** Least and greatest of the losses that are known; undefined where none is. */
-export function lossRange(landscapes: readonly Losses[]): readonly [least: number, greatest: number] | undefined {
+export function lossRange(landscapes: readonly Landscape[]): readonly [least: number, greatest: number] | undefined {
   const known = landscapes.flatMap(knownLosses);
   if (known.length === 0) return undefined;
   return [known.reduce((a, b) => Math.min(a, b)), known.reduce((a, b) => Math.max(a, b))];
 }
 
 /** Losses as they are, or their logarithms where a few great ones would make all others look alike. */
-export function heightsOf(landscapes: readonly Losses[]): Heights {
+export function heightsOf(landscapes: readonly Landscape[]): Heights {
   const [least, greatest] = lossRange(landscapes) ?? [0, 1];
   const logarithms = least > 0 && greatest > 20 * least;
   const height = logarithms ? Math.log10 : (loss: number) => loss;

@@ -1,10 +1,11 @@
 import { type Block, type Chart, figures, type Section, type Table, words } from "./blocks.js";
 import { figure } from "./cells.js";
-import type { LandscapeData, ReportData, SliceAxis } from "./data.js";
+import type { LandscapeData, ReportData } from "./data.js";
 import type { Styles } from "./epoch-charts.js";
 import { count, significant } from "./format.js";
 import { heatMapSvg } from "./heat-map.js";
 import { type Heights, heightsOf, lossRange } from "./landscape-heights.js";
+import type { SliceAxis } from "./landscape-schema.js";
 import { type Origin, pointer } from "./origin.js";
 import { roles } from "./palette.js";
 import { profileChart } from "./profile-chart.js";

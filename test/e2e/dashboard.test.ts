@@ -11,12 +11,14 @@ import { type NewEvent, openRun } from "../../src/run/index.js";
 import { type Browser, builtPage, startBrowser, withoutBrowser } from "../support/browser.js";
 import {
   epochEvent,
+  landscapeRecord,
+  makeLandscape,
   makeMasks,
   makeRecord,
   makeRun,
   maskNumbers,
   recipe,
-  sharpness,
+  sharpnessOfLayers,
   stepEvent,
   wholeRun,
 } from "../support/dashboard-runs.js";
@@ -172,6 +174,61 @@ inBrowser("twelve runs are compared live, more than a browser has connections to
   live.close();
 });
 
+inBrowser("landscapes appear as they are computed, turn by keys and by dragging, and are compared on one scale", async () => {
+  for (const name of ["plain", "s2ap"]) makeRun(join(root, name), wholeRun());
+  const line = { directions: ["eigen1"] };
+  makeLandscape(join(root, "plain"), landscapeRecord(4, { done: 12 }));
+  makeLandscape(join(root, "plain"), landscapeRecord(4, line), "landscape-eigen.json");
+  makeLandscape(join(root, "s2ap"), landscapeRecord(1, { images: 64 }));
+  makeLandscape(join(root, "s2ap"), landscapeRecord(1, line), "landscape-eigen.json");
+  const view = await open();
+  await view.getByRole("link", { name: "plain", exact: true }).click();
+  await view.getByRole("heading", { name: "Loss landscapes over scores" }).waitFor();
+  await view.getByText("plain (12 of 25 points), as a surface").waitFor();
+  const surface = view.getByRole("img", { name: /as a surface/ });
+  const patches = surface.locator("path[stroke-width='0.4']");
+  expect(await patches.count()).toBe(5);
+  makeLandscape(join(root, "plain"), landscapeRecord(4));
+  await soon(() => patches.count()).toBe(16);
+
+  const seen = () => patches.first().getAttribute("d");
+  const before = await seen();
+  await surface.focus();
+  await view.keyboard.press("ArrowRight");
+  await soon(seen).not.toBe(before);
+  await view.keyboard.press("ArrowLeft");
+  await soon(seen).toBe(before);
+  await surface.hover();
+  await view.mouse.down();
+  await view.mouse.move(500, 300, { steps: 3 });
+  await view.mouse.up();
+  await soon(seen).not.toBe(before);
+  await view.mouse.move(600, 300);
+  const after = await seen();
+  await view.mouse.move(650, 300);
+  expect(await seen()).toBe(after);
+
+  const runs = (await (await fetch(`${dashboard.url}api/runs`)).json()) as { id: string; name: string }[];
+  const id = (name: string) => runs.find((run) => run.name === name)?.id;
+  await view.goto(`${dashboard.url}#/compare/${id("plain")},${id("s2ap")}`);
+  await view.getByRole("img", { name: /^Along eigen1\. Loss: plain from 1\.50 to 5\.50.*; s2ap from 1\.50 to 2\.50/ }).waitFor();
+  const maps = view.getByRole("img", { name: /as colours/ });
+  expect(await maps.count()).toBe(2);
+  const scale = async (map: number) => (await maps.nth(map).locator("text").allTextContents()).slice(-4);
+  expect(await scale(0)).toEqual(["0", "4", "8", "loss"]);
+  expect(await scale(1)).toEqual(await scale(0));
+  const corner = (map: number) => maps.nth(map).locator("path").first().getAttribute("fill");
+  expect([await corner(0), await corner(1)]).toEqual(["var(--ramp-22)", "var(--ramp-9)"]);
+  await view.getByText("they differ in number of images").waitFor();
+  expect(await view.locator("table.landscapes tbody tr").count()).toBe(4);
+
+  // A file that is damaged meanwhile is named, and takes nothing else with it.
+  writeFileSync(join(root, "s2ap/landscape.json"), "{");
+  await view.reload();
+  await view.getByText("landscape.json: expected what s2ap landscape wrote, got no JSON").waitFor();
+  await soon(() => maps.count()).toBe(1);
+});
+
 inBrowser("the images of a record are shown by what broke them: clean, adversarial, difference", async () => {
   const cache = join(root, "cache");
   mkdirSync(join(cache, "cifar10/cifar-10-batches-bin"), { recursive: true });
@@ -212,7 +269,15 @@ inBrowser("names and texts from run files are text, wherever they stand", async 
     sparsity: { total: 0.9, layers },
   });
   const warning = { type: "warning", code: HOSTILE, message: `${HOSTILE}\u202e javascript:alert(1)` } as const;
-  for (const name of ["a", "b"]) makeRun(join(root, name), [...wholeRun(), epoch, warning], "done", HOSTILE);
+  for (const name of ["a", "b"]) {
+    makeRun(join(root, name), [...wholeRun(), epoch, warning], "done", HOSTILE);
+    makeLandscape(join(root, name), landscapeRecord(1, { directions: [HOSTILE, "{b|x}"] }), "landscape-<img src=x>.json");
+    makeLandscape(join(root, name), landscapeRecord(1, { directions: [HOSTILE] }));
+    writeFileSync(
+      join(root, name, "sharpness.json"),
+      JSON.stringify(sharpnessOfLayers).replaceAll('"fc.weight"', JSON.stringify(HOSTILE)),
+    );
+  }
   makeRecord(join(root, "r"), { className: HOSTILE });
   const view = await open();
   const inert = async () => {
@@ -223,7 +288,7 @@ inBrowser("names and texts from run files are text, wherever they stand", async 
   await view.locator("input[type=checkbox]").first().check();
   await view.locator("input[type=checkbox]").nth(1).check();
   await view.getByRole("link", { name: "Compare 2 runs" }).click();
-  await soon(() => charts(view).count()).toBe(4);
+  await soon(() => charts(view).count()).toBe(5);
   // Names of runs that are equal give way to their paths.
   expect(await view.locator("img[src=x], main script, [onerror]").count()).toBe(0);
   await view.locator("table.compare th a").first().click();
@@ -279,7 +344,8 @@ inBrowser("everything is reached with the keyboard, and the focus is seen", asyn
 inBrowser("dark pages, narrow ones and a run without any event are whole too", async () => {
   makeRun(join(root, "empty"), []);
   makeRun(join(root, "whole"), wholeRun());
-  writeFileSync(join(root, "whole/sharpness.json"), JSON.stringify(sharpness));
+  writeFileSync(join(root, "whole/sharpness.json"), JSON.stringify(sharpnessOfLayers));
+  makeLandscape(join(root, "whole"), landscapeRecord(2));
   const view = await open();
   await view.emulateMedia({ colorScheme: "dark" });
   await view.setViewportSize({ width: 380, height: 700 });
@@ -292,6 +358,14 @@ inBrowser("dark pages, narrow ones and a run without any event are whole too", a
     expect.stringContaining("0.031 ± 1.0e-4"),
     expect.stringContaining("0.125"),
   ]);
+  const layers = () => view.locator("table.by-layer tbody tr").allInnerTexts();
+  await soon(layers).toEqual([
+    expect.stringMatching(/^conv1\.weight\s2\.000 ± 0\.250\s+6\.000 ± 0\.250$/),
+    expect.stringMatching(/^fc\.weight\s1\.000\s+1\.000$/),
+  ]);
+  await view.getByLabel("Quantity").selectOption("share of scores within 0.01 of the threshold");
+  await soon(layers).toEqual([expect.stringMatching(/^conv1\.weight\s0\.125\s+0\.125$/)]);
+  await view.getByRole("img", { name: /as a surface/ }).waitFor();
   const wide = await view.evaluate("document.documentElement.scrollWidth");
   expect(wide).toBeLessThanOrEqual(380);
   await view.emulateMedia({ colorScheme: "light" });

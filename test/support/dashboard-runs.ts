@@ -108,6 +108,53 @@ export const sharpness = {
   ],
 };
 
+/** The same with layers. */
+export const sharpnessOfLayers = {
+  ...sharpness,
+  epochs: sharpness.epochs.map((epoch, i) => ({
+    ...epoch,
+    eigenvalues: {
+      ...epoch.eigenvalues,
+      layers: { "conv1.weight": { value: 4 * i + 2, bound: 0.25 }, "fc.weight": { value: 1, bound: null } },
+    },
+    ties: { deltas: [0.001, 0.01], layers: { "conv1.weight": { within: [0.01, 0.125] } } },
+  })),
+};
+
+export interface LandscapeOptions {
+  /** One or two; default s2ap and random. */
+  readonly directions?: readonly string[];
+  /** So many points of each axis; default 5. */
+  readonly points?: number;
+  /** So many points are computed; default all. */
+  readonly done?: number;
+  readonly images?: number;
+}
+
+/** A bowl of that curvature around a loss of 1.5, as `s2ap landscape` leaves it. */
+export function landscapeRecord(curvature: number, options: LandscapeOptions = {}) {
+  const { directions = ["s2ap", "random"], points = 5, done = Number.POSITIVE_INFINITY, images = 128 } = options;
+  const at = Array.from({ length: points }, (_, i) => (2 * i) / (points - 1) - 1);
+  const rows = directions.length === 1 ? [0] : at;
+  const losses = rows.map((y, r) =>
+    at.map((x, c) => (r * points + c < done ? 1.5 + curvature * (x * x + 0.5 * y * y) : null)),
+  );
+  const conditions = { attack: "pgd-10", norm: "linf", eps: "8/255", objective: "trades", loss: "robust" };
+  return {
+    ...{ format: 1, run: "made", lengths: directions.map(() => 1), cosine: null, seconds: 1, losses },
+    settings: {
+      ...{ epoch: 2, state: "0", other: null, images, split: "selection", seed: 0, dtype: "float32", ...conditions },
+      ...{ lanczosSteps: 20, data: { name: "cifar10", sha256: "a" } },
+      axes: directions.map((direction) => ({ direction, coordinates: at })),
+    },
+  };
+}
+
+/** Writes a landscape into a run folder. */
+export function makeLandscape(folder: string, record: unknown, file = "landscape.json"): void {
+  writeFileSync(join(folder, file), JSON.stringify(record));
+}
+
 /** Appends raw lines to a log, as a hostile or damaged one may hold. */
 export function appendRaw(folder: string, ...lines: readonly unknown[]): void {
   const texts = lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`);

@@ -4,6 +4,7 @@ import { rowStyles, type Style } from "../../report/palette.js";
 import type { RunDetail, RunSummary } from "../api.js";
 import { Chart } from "./chart.js";
 import { openComparison } from "./compare-store.js";
+import { LandscapesSection } from "./landscapes-section.js";
 import { type Curve, type LineOptions, lineOption, lineSummary } from "./line-option.js";
 import { MasksSection } from "./masks-section.js";
 import { epochPoints, samplePoints } from "./run-curves.js";
@@ -187,6 +188,9 @@ export function ComparePage({ ids }: { readonly ids: readonly string[] }) {
           />
         ))}
       </section>
+      {rows.length > 0 && arrived ? (
+        <LandscapesSection rows={rows.map(({ detail, name, style }) => ({ id: detail.summary.id, name, style }))} />
+      ) : null}
       {rows.length >= 2 && arrived ? (
         <MasksSection key={rows.map(({ detail }) => detail.summary.state).join()} rows={rows} />
       ) : null}

@@ -17,6 +17,9 @@ export interface LineOptions {
   readonly yName: string;
   /** Values are shares, shown in per cent. */
   readonly percent?: boolean;
+  /** Ends of the axes; default: from 0 to the end of the epoch that is under way, and around the values. */
+  readonly xRange?: readonly [from: number, to: number];
+  readonly yRange?: readonly [from: number, to: number];
   /** Vertical lines with a name: where a stage begins. */
   readonly marks?: readonly { readonly at: number; readonly name: string }[];
 }
@@ -32,6 +35,11 @@ const digits = (value: number) => (Math.abs(value) >= 0.01 || value === 0 ? valu
 export function shown(value: number | null | undefined, percent = false): string {
   if (typeof value !== "number" || !Number.isFinite(value)) return "–";
   return percent ? `${(100 * value).toFixed(1)} %` : digits(value);
+}
+
+/** A number and how far off it may be. */
+export function within(value: number | null | undefined, off: number | null | undefined): string {
+  return typeof value === "number" && typeof off === "number" ? `${shown(value)} ± ${shown(off)}` : shown(value);
 }
 
 /** What the newest points say, in words. */
@@ -82,7 +90,8 @@ const axis = (name: string) => ({
   name,
   type: "value" as const,
   nameTextStyle: { color: shade(roles.muted), fontSize },
-  axisLine: { lineStyle: { color: shade(roles.rule) } },
+  // At the edge, also where the other axis has a 0.
+  axisLine: { onZero: false, lineStyle: { color: shade(roles.rule) } },
   axisLabel: { color: shade(roles.muted), fontSize, hideOverlap: true },
   splitLine: { lineStyle: { color: shade(roles.grid) } },
 });
@@ -90,9 +99,9 @@ const axis = (name: string) => ({
 const furthest = (curves: readonly Curve[]) =>
   curves.reduce((most, { points }) => points.reduce((so, [x]) => Math.max(so, x), most), 0);
 
-/** Lines over a common axis, to the end of the epoch that is under way. Tooltips are drawn on the canvas: a name from a run's files never becomes markup. */
-export function lineOption({ curves, xName, yName, percent = false, marks }: LineOptions): EChartsOption {
-  const end = Math.max(1, Math.ceil(furthest(curves)));
+/** Lines over a common axis. Tooltips are drawn on the canvas: a name from a run's files never becomes markup. */
+export function lineOption({ curves, xName, yName, percent = false, marks, ...ranges }: LineOptions): EChartsOption {
+  const [from, end] = ranges.xRange ?? [0, Math.max(1, Math.ceil(furthest(curves)))];
   const seen = marks?.filter(({ at }) => at < end);
   const marked = seen !== undefined && seen.length > 0;
   const show = (value: number) => (percent ? `${Math.round(100 * value)}` : String(value));
@@ -114,12 +123,13 @@ export function lineOption({ curves, xName, yName, percent = false, marks }: Lin
       ...axis(xName),
       nameLocation: "middle",
       nameGap: 26,
-      ...{ min: 0, max: end, minInterval: 1 },
+      ...{ min: from, max: end, ...(ranges.xRange === undefined && { minInterval: 1 }) },
       splitLine: { show: false },
     },
     yAxis: {
       ...axis(yName),
       ...{ scale: true, nameLocation: "end", nameGap: marked ? 26 : 10 },
+      ...(ranges.yRange && { min: ranges.yRange[0], max: ranges.yRange[1] }),
       nameTextStyle: { align: "left", padding: [0, 0, 0, -44], color: shade(roles.muted), fontSize },
       axisLabel: { color: shade(roles.muted), fontSize, formatter: show },
     },

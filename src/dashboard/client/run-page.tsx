@@ -3,6 +3,7 @@ import { count, decimal, missing, percent, percentInterval, stageTitle } from ".
 import type { RunDetail, RunSummary } from "../api.js";
 import type { RunLog } from "../run-log.js";
 import { EventsSection } from "./events-section.js";
+import { LandscapesSection } from "./landscapes-section.js";
 import { LayersSection } from "./layers-section.js";
 import { RunCharts } from "./run-charts.js";
 import { openRun } from "./run-store.js";
@@ -161,7 +162,8 @@ export function RunPage({ id }: { readonly id: string }) {
       <RunCharts detail={detail} />
       <Evaluations log={log} />
       <LayersSection detail={detail} />
-      <SharpnessSection key={summary.state} id={id} />
+      <SharpnessSection key={`sharpness ${summary.state}`} id={id} />
+      <LandscapesSection key={`landscapes ${summary.state}`} rows={[{ id, name: summary.name }]} />
       <EventsSection detail={detail} />
       <Folder detail={detail} />
     </article>

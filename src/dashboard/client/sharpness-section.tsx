@@ -1,14 +1,10 @@
 import { count, missing } from "../../report/format.js";
 import type { SharpnessShown } from "../sharpness-schema.js";
-import { shown } from "./line-option.js";
+import { shown, within } from "./line-option.js";
+import { SharpnessLayers } from "./sharpness-layers.js";
 import { useAnswer } from "./use-answer.js";
 
 type Epoch = SharpnessShown["epochs"][number];
-
-/** A number and how far off it may be. */
-function within(value: number | null | undefined, off: number | null | undefined): string {
-  return typeof value === "number" && typeof off === "number" ? `${shown(value)} ± ${shown(off)}` : shown(value);
-}
 
 const columns: readonly { readonly name: string; readonly of: (epoch: Epoch) => string }[] = [
   { name: "Loss", of: ({ objectiveLoss }) => shown(objectiveLoss) },
@@ -57,6 +53,7 @@ export function SharpnessSection({ id }: { readonly id: string }) {
           </tbody>
         </table>
       </div>
+      <SharpnessLayers epochs={answer.epochs} />
     </section>
   );
 }
