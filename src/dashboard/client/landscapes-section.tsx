@@ -140,7 +140,7 @@ function Notes({ found }: { readonly found: readonly LandscapeShown[] }) {
   return (
     <>
       <p class="note">
-        {[...new Set(found.map(conditionsOf))].join("; ")}. The masks are taken anew at every point; at 0 are the scores
+        Loss: {[...new Set(found.map(conditionsOf))].join("; ")}. The masks are taken anew at every point; at 0 are the scores
         of the search
         {planes ? ", where maps have a ring. Drag a surface to turn all of them, or use the arrow keys" : ""}. Lines
         share one scale, and so do planes.

@@ -49,7 +49,8 @@ export function SurfaceFigure({ title, told, surface }: SurfaceFigureProps) {
         class="drawing turns"
         drawing={drawSurface(surface, view.value)}
         told={`${told} Arrow keys turn it.`}
-        tabIndex={0}
+        // In lower case: names of attributes of SVG are kept as they are written.
+        tabindex={0}
         onKeyDown={onKeyDown}
         onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
         onPointerMove={onPointerMove}
