@@ -26,6 +26,8 @@ export {
   type SearchEpoch,
   trainedKey,
 } from "./method.js";
+export { packMasks, unpackMasks } from "./pack-masks.js";
+export type { PackedMask, PackedMasks } from "./packed-mask.js";
 export { randomPruning } from "./random.js";
 export { methods } from "./registry.js";
 export { rst } from "./rst.js";

@@ -5,7 +5,7 @@ import {
   distillOptions,
   type EmaOptions,
   emaOptions,
-  type KeepScores,
+  type KeepEpochs,
   type OverfittingAlarm,
 } from "../train/index.js";
 import type { AnyEntry, Registry } from "../util/index.js";
@@ -69,7 +69,8 @@ export interface SearchRecipe extends StageRecipe {
   readonly gradient: Named;
   readonly freezeBatchNorm: boolean;
   readonly recalibrate: number;
-  readonly keepScores?: KeepScores;
+  readonly keepScores?: KeepEpochs;
+  readonly keepMasks?: KeepEpochs;
 }
 
 /** One measurement of the finished network: `clean`, or an attack. */
@@ -206,12 +207,17 @@ const weights = z
   .default("inherit")
   .describe("begin with the weights that were searched in (default), or, for methods that draw them, with new ones");
 
-const keepScores = z
+const keepEpochs = z
   .union([z.literal("none"), z.array(z.int().gte(0)), z.strictObject({ every: z.int().gte(1) })])
-  .optional()
-  .describe(
-    "epochs whose scores stay in the run folder, for `s2ap sharpness`: `none`, or besides start and end a list such as [5, 10], or {every: 5}; default start and end",
-  );
+  .optional();
+
+const keepScores = keepEpochs.describe(
+  "epochs whose scores stay in the run folder, for `s2ap sharpness`: `none`, or besides start and end a list such as [5, 10], or {every: 5}; default start and end",
+);
+
+const keepMasks = keepEpochs.describe(
+  "epochs whose masks stay in the run folder at one bit a weight, for `s2ap stability`: as for keepScores; default all; of more than 100 every k-th, so that 100 remain at most",
+);
 
 const ema = emaOptions.optional().describe("measure and pass on a moving average of the weights; default none");
 
@@ -236,6 +242,7 @@ function recipeSchema(offered: Choices) {
       .default(0)
       .describe("batches that re-estimate running statistics at the final mask; default 0"),
     keepScores,
+    keepMasks,
   };
   const stage = { choose, loss, optimizer, overfittingAlarm };
   const weightStage = { ...stage, weightGradient: weightGradient.optional(), ema };

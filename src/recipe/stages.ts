@@ -184,6 +184,7 @@ export async function runStages(context: StagesContext): Promise<StagesOutcome> 
       freezeBatchNorm: second.freezeBatchNorm,
       recalibrate: second.recalibrate,
       keepScores: second.keepScores,
+      keepMasks: second.keepMasks,
     });
     ({ model, masks } = searched);
     searchHistory = searched.history;

@@ -72,7 +72,19 @@ export interface RunData {
   readonly cards: readonly CardData[];
   readonly sharpness: SharpnessData | null;
   readonly landscapes: readonly LandscapeData[];
+  /** Of the masks that the search left of its epochs; null where there are fewer than two. */
+  readonly epochMasks: EpochMasksData | null;
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
+}
+
+/** Masks of a search's epochs, each against each other one. */
+export interface EpochMasksData {
+  /** By epochs done, ascending. */
+  readonly epochs: readonly number[];
+  /** Jaccard of the kept sets, in [0,1]; a row for each epoch. */
+  readonly jaccard: readonly (readonly number[])[];
+  /** File of each mask. */
+  readonly files: readonly string[];
 }
 
 /** One stage of a run as its epochs tell it. */

@@ -1,3 +1,4 @@
+import { evenly } from "../util/index.js";
 import { type Cell, type Chart, figures, type Table, words } from "./blocks.js";
 import { figure } from "./cells.js";
 import { type Line, lineChart } from "./charts.js";
@@ -93,12 +94,6 @@ function course({ points }: Line, measure: Measure): string {
 
 const mostRows = 12;
 
-/** Positions in a list of this length, evenly spread, with the first and the last. */
-function thinned(length: number): number[] {
-  const shown = Math.min(mostRows, length);
-  return Array.from({ length: shown }, (_, i) => (shown < 2 ? 0 : Math.round((i * (length - 1)) / (shown - 1))));
-}
-
 function measureCell(epoch: EpochData, measure: Measure): Cell {
   const { field, times } = measure;
   const text = measure.show(measured(epoch, measure));
@@ -108,7 +103,7 @@ function measureCell(epoch: EpochData, measure: Measure): Cell {
 export function numbersOf(caption: string, courses: readonly Course[], measures: readonly Measure[]): Table {
   const thin = courses.some(({ epochs }) => epochs.length > mostRows);
   const starts = courses.map((_, i) => courses.slice(0, i).reduce((sum, { epochs }) => sum + epochs.length, 0));
-  const shown = courses.flatMap(({ epochs }, i) => thinned(epochs.length).map((at) => at + (starts[i] ?? 0)));
+  const shown = courses.flatMap(({ epochs }, i) => evenly(epochs.length, mostRows).map((at) => at + (starts[i] ?? 0)));
   return {
     caption,
     ...(thin && { excerpt: { rows: shown, note: `${mostRows} epochs of each, evenly spread` } }),

@@ -9,8 +9,11 @@ const size = 260;
 const width = 400;
 const height = 318;
 
-/** A surface from above: a coloured cell a point, the colours' scale beside it. Cells are as wide as their axis tells. */
-export function drawHeatMap({ x, y, z, scale, unit }: Surface): Drawing {
+/**
+ * A surface from above: a coloured cell a point, the colours' scale beside it. Cells are as wide as their axis tells. A ring stands where
+ * both axes are 0, unless `ring` is false.
+ */
+export function drawHeatMap({ x, y, z, scale, unit }: Surface, { ring = true } = {}): Drawing {
   const across = edges(x.at).map((share) => left + share * size);
   const down = edges(y.at).map((share) => top + (1 - share) * size);
   const cells = z.flatMap((row, r) =>
@@ -22,11 +25,13 @@ export function drawHeatMap({ x, y, z, scale, unit }: Surface): Drawing {
       return { d: `M${tenth(x0)} ${tenth(y0)}H${tenth(x1)}V${tenth(y1)}H${tenth(x0)}Z`, fill, crisp: true, hint };
     }),
   );
-  return { width, height, shapes: [...cells, ...centre(x.at, y.at), ...axes(x, y), ...key(scale, unit)] };
+  const solution = ring ? centre(x.at, y.at) : [];
+  return { width, height, shapes: [...cells, ...solution, ...axes(x, y), ...key(scale, unit)] };
 }
 
 /** The same as SVG. */
-export const heatMapSvg = (surface: Surface): string => drawingSvg(drawHeatMap(surface));
+export const heatMapSvg = (surface: Surface, options: { readonly ring?: boolean } = {}): string =>
+  drawingSvg(drawHeatMap(surface, options));
 
 /** Borders of cells halfway between points, in [0,1]. */
 function edges(values: readonly number[]): number[] {

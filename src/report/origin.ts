@@ -11,16 +11,16 @@ export interface Place {
   readonly file: string;
   /** Line of a log, counted from 1. */
   readonly line?: number;
-  /** JSON pointer, or the name of a tensor. */
+  /** JSON pointer, or the name of a tensor; nothing for the whole file. */
   readonly at: string;
 }
 
 /**
  * How a value comes from its places: `read` as it is; `sum` of them; `zeros`, the share of zeros of a tensor; `wilson`, the
- * interval of [share, trials]; `difference`, the second less the first; `newcombe`, the interval of that difference from
+ * interval of [share, trials]; `jaccard`, that of the sets that two packed masks keep; `difference`, the second less the first; `newcombe`, the interval of that difference from
  * [share, interval, share, interval].
  */
-export type How = "read" | "sum" | "zeros" | "wilson" | "difference" | "newcombe";
+export type How = "read" | "sum" | "zeros" | "wilson" | "jaccard" | "difference" | "newcombe";
 
 export interface Origin {
   readonly how: How;

@@ -9,6 +9,7 @@ import { stageOrder } from "./format.js";
 import { interval, number, numbers, readJson, share, shortPath, text } from "./json.js";
 import { type Origins, type Place, pointer, read } from "./origin.js";
 import { readCards } from "./read-cards.js";
+import { readEpochMasks } from "./read-epoch-masks.js";
 import { readLandscapes } from "./read-landscape.js";
 import { readSharpness } from "./read-sharpness.js";
 
@@ -87,6 +88,7 @@ export function readRun(folder: string, problems: string[]): RunData {
     cards: readCards(folder, problems),
     sharpness: readSharpness(folder, problems),
     landscapes: readLandscapes(folder, problems),
+    epochMasks: readEpochMasks(folder, problems),
     warnings: all(events, "warning", warningEvent).map(({ code, message }) => ({ code, message })),
   };
 }

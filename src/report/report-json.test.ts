@@ -47,12 +47,13 @@ describe("every number of a report", () => {
 
   test("has sources of every kind, so that none goes untested", () => {
     const kinds = new Set(numbers.map(({ cell }) => cell.how));
-    expect([...kinds].sort()).toEqual(["difference", "newcombe", "read", "sum", "zeros"]);
+    expect([...kinds].sort()).toEqual(["difference", "jaccard", "newcombe", "read", "sum", "zeros"]);
     const files = new Set(
       numbers.flatMap(({ cell }) => cell.from.map((place) => place.replace(/[:#].*/, "").replace(/^.*\//, ""))),
     );
     const all = [
       "card.json",
+      ...["epoch-0000.safetensors", "epoch-0003.safetensors", "epoch-0004.safetensors"],
       "events.jsonl",
       "landscape-line.json",
       "landscape.json",

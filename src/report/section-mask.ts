@@ -2,6 +2,7 @@ import type { Block, Section } from "./blocks.js";
 import type { ReportData } from "./data.js";
 import { type Course, chartOf, coursesOf, type Measure, numbersOf, type Styles } from "./epoch-charts.js";
 import { decimal, significant } from "./format.js";
+import { maskMatrixBlocks } from "./mask-matrix.js";
 
 const maskMeasures: readonly Measure[] = [
   {
@@ -71,7 +72,7 @@ export function maskSection(data: ReportData, styles: Styles): Section {
   return {
     id: "mask",
     title,
-    blocks: [{ kind: "text", text }, { kind: "charts", charts, numbers }, ...gradient],
+    blocks: [{ kind: "text", text }, { kind: "charts", charts, numbers }, ...maskMatrixBlocks(data), ...gradient],
   };
 }
 

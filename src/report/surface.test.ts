@@ -63,9 +63,10 @@ describe("heatMapSvg", () => {
 
   test("has a cell a point, and rings the solution where it is inside", () => {
     expect(heatMapSvg(bowl).match(/V[\d.]+H[\d.]+Z/g)).toHaveLength(20);
-    const rings = (surface: Surface) => heatMapSvg(surface).match(/a5 5 /g)?.length ?? 0;
-    expect(rings(bowl)).toBe(4); // two half circles, on paper and in ink
-    expect(rings({ ...bowl, x: { name: "x", at: [1, 2, 3, 4, 5] } })).toBe(0);
+    const rings = (svg: string) => svg.match(/a5 5 /g)?.length ?? 0;
+    expect(rings(heatMapSvg(bowl))).toBe(4); // two half circles, on paper and in ink
+    expect(rings(heatMapSvg({ ...bowl, x: { name: "x", at: [1, 2, 3, 4, 5] } }))).toBe(0);
+    expect(rings(heatMapSvg(bowl, { ring: false }))).toBe(0);
   });
 });
 

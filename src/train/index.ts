@@ -3,7 +3,9 @@ export { grouped, loadGroups } from "./checkpoint.js";
 export { type Distillation, distillOptions } from "./distill.js";
 export { type EmaOptions, emaOptions } from "./ema.js";
 export { type FinetuneOptions, finetune } from "./finetune.js";
-export { type KeepScores, type KeptScores, keptEpochs, loadScores } from "./kept-scores.js";
+export type { KeepEpochs } from "./kept-epochs.js";
+export { keptMasks, loadKeptMasks } from "./kept-masks.js";
+export { type KeptScores, keptEpochs, loadScores } from "./kept-scores.js";
 export { assertFits, checkMemory, estimateMemory, type MemoryEstimate, type MemoryNeeds } from "./memory.js";
 export { type ObjectiveOptions, searchObjective } from "./objective.js";
 export {

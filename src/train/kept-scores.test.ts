@@ -11,7 +11,8 @@ import { sgd } from "../optim/index.js";
 import { hydra } from "../pruning/index.js";
 import { openRun } from "../run/index.js";
 import { liveTensors, scope } from "../torch/index.js";
-import { type KeepScores, keeps, keptEpochs, loadScores } from "./kept-scores.js";
+import { type KeepEpochs, keeps } from "./kept-epochs.js";
+import { keptEpochs, loadScores } from "./kept-scores.js";
 import { StoppedError } from "./options.js";
 import { search } from "./search.js";
 
@@ -24,7 +25,7 @@ const method = hydra({ keepRatio: 0.3 });
 const attack = pgd(linf({ eps: "8/255" }), { steps: 1 });
 
 /** A search of three epochs, asked to stop after so many questions whether to. */
-async function searched(name: string, keepScores: KeepScores | undefined, stopAfter = Number.POSITIVE_INFINITY) {
+async function searched(name: string, keepScores: KeepEpochs | undefined, stopAfter = Number.POSITIVE_INFINITY) {
   const folder = join(base, name);
   using run = openRun(folder, { seed: 5 });
   let asked = 0;
@@ -43,7 +44,7 @@ async function searched(name: string, keepScores: KeepScores | undefined, stopAf
   return { folder, found };
 }
 
-test.each<[KeepScores | undefined, readonly number[]]>([
+test.each<[KeepEpochs | undefined, readonly number[]]>([
   [undefined, [0, 6]],
   ["none", []],
   [

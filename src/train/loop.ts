@@ -41,6 +41,8 @@ export interface StageWork {
   /** Groups whose best values are kept: what the stage passes on. */
   readonly result: readonly string[];
   readonly passes: Passes;
+  /** Told how many epochs are done where the loop begins or goes on: what is left of later ones is void. */
+  begin?(epochs: number): void;
   /** One optimiser step; runs in a scope. */
   step(context: StepContext): StepReport;
   /** The network as it would be passed on now, for measuring. */
@@ -256,6 +258,7 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
   const key = rng(seed, work.stage);
   remember(work, options);
   const position = begin(work, options);
+  work.begin?.(position.history.length);
   const perEpoch = stepsAnEpoch(options);
   const steps = epochs * perEpoch;
   resetPeakMemory();

@@ -7,6 +7,7 @@ import {
   type MethodState,
   maskDistance,
   measureSparsity,
+  packMasks,
   type SearchEpoch,
   scoreGaps,
   trainedKey,
@@ -18,7 +19,9 @@ import { rng, UsageError } from "../util/index.js";
 import { metered } from "./cost.js";
 import { denseGradients } from "./dense-gradients.js";
 import { assertFinite } from "./finite.js";
-import { type KeepScores, keepScores, keeps } from "./kept-scores.js";
+import { type KeepEpochs, keeps } from "./kept-epochs.js";
+import { everyMask, forgetMasks, keepMasks } from "./kept-masks.js";
+import { keepScores } from "./kept-scores.js";
 import { chosen, dispose, runLoop, type StageWork, type StepContext, type StepReport } from "./loop.js";
 import { assertFits } from "./memory.js";
 import { searchObjective } from "./objective.js";
@@ -35,7 +38,9 @@ export interface SearchOptions extends StageOptions {
   /** Batches that re-estimate the running statistics at the final mask before it is measured; default 0. */
   readonly recalibrate?: number | undefined;
   /** With a run: epochs whose scores are left in its folder; default the start and the end. */
-  readonly keepScores?: KeepScores | undefined;
+  readonly keepScores?: KeepEpochs | undefined;
+  /** With a run: epochs whose masks are left in its folder, at one bit a weight; default all; of more than 100 every k-th. */
+  readonly keepMasks?: KeepEpochs | undefined;
 }
 
 export interface Searched {
@@ -149,7 +154,18 @@ function epochDone(
   };
 }
 
-/** Leaves the state after so many epochs in the run folder, where it is to be kept. */
+/** Leaves scores and masks after so many epochs in the run folder, where they are to be kept. */
+function leave(model: Model, searcher: Searcher, options: SearchOptions, done: number): void {
+  leaveMasks(searcher, options, done);
+  leaveScores(model, searcher, options, done);
+}
+
+/** A method without a search has its result's masks alone. */
+function leaveMasks(searcher: Searcher, { run, epochs, keepMasks: choice }: SearchOptions, done: number): void {
+  if (run === undefined || epochs === 0 || !keeps(choice ?? everyMask(epochs), done, epochs)) return;
+  keepMasks(run.folder, done, packMasks(searcher.groups.get("masks") as Params));
+}
+
 function leaveScores(model: Model, searcher: Searcher, options: SearchOptions, done: number): void {
   const { run, keepScores: choice, epochs } = options;
   if (run === undefined || !keeps(choice, done, epochs)) return;
@@ -192,6 +208,9 @@ function searcherOf(model: Model, state: MethodState, options: SearchOptions): S
     ]),
     result: ["scores", "trained", "numbers", "params", "buffers"],
     passes: countPasses(),
+    begin: (epochs) => {
+      if (options.run !== undefined) forgetMasks(options.run.folder, epochs);
+    },
     step: (context) => step(model, searcher, options, context),
     victim: () => {
       const masks = options.method.masks(stateOf(searcher));
@@ -199,7 +218,7 @@ function searcherOf(model: Model, state: MethodState, options: SearchOptions): S
     },
     epochDone: (means, epoch) => {
       const event = epochDone(model, searcher, options, means, { epoch, epochs: options.epochs });
-      leaveScores(model, searcher, options, epoch + 1);
+      leave(model, searcher, options, epoch + 1);
       return event;
     },
     candidate: () => options.method.candidate?.(stateOf(searcher)) ?? true,
@@ -266,7 +285,7 @@ export async function search(model: Model, options: SearchOptions): Promise<Sear
   const state = method.init(start, rng(seed, "search"), denseGradients(start, options, rng(seed, "gradients")));
   const searcher = searcherOf(start, state, options);
   disposeParams(state.scores, state.trained ?? new Map(), ...drawn);
-  leaveScores(start, searcher, options, 0);
+  leave(start, searcher, options, 0);
   const history = await runLoop(searcher, options);
   warnOfBudget(searcher, options);
   const masks = masksOf(method, chosenState(searcher));

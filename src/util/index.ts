@@ -20,6 +20,7 @@ export {
   UsageError,
   UseAfterFreeError,
 } from "./errors.js";
+export { evenly } from "./evenly.js";
 export { diskError, makeFolder, removeHalfWritten, sha256, writeAll, writeFileAtomic } from "./files.js";
 export { inert, inertJson, inertLines } from "./inert.js";
 export { newcombe, type Paired, wilson } from "./interval.js";

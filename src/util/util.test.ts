@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   DataError,
+  evenly,
   exitCode,
   expected,
   nearest,
@@ -14,6 +15,18 @@ import {
   UsageError,
   unknownName,
 } from "./index.js";
+
+test("positions evenly spread have the first and the last, and are all where there are few", () => {
+  expect([evenly(0, 5), evenly(1, 5), evenly(4, 5), evenly(5, 1)]).toEqual([[], [0], [0, 1, 2, 3], [0]]);
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 500 }), fc.integer({ min: 2, max: 60 }), (length, most) => {
+      const found = evenly(length, most);
+      expect([found.length, found[0], found.at(-1)]).toEqual([Math.min(length, most), 0, length - 1]);
+      const steps = found.slice(1).map((at, i) => at - (found[i] as number));
+      expect(Math.max(...steps) - Math.min(...steps)).toBeLessThanOrEqual(1);
+    }),
+  );
+});
 
 describe("errors", () => {
   test("carry a name, a stable code and an exit code", () => {

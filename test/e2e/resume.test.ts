@@ -1,6 +1,6 @@
 // Killed at any moment and run again, a run ends with the bits of one that was never stopped.
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -53,13 +53,15 @@ async function killAfter(folder: string, milliseconds: number): Promise<boolean>
   return (await running.ended).signal === "SIGKILL";
 }
 
-/** Everything that must be the same: tensors of every stage's result, and events but for their times. */
+/** Everything that must be the same: tensors of every stage's result, the masks of the search's epochs, and events but for their times. */
 function outcome(folder: string): unknown {
   const stages = ["pretrain", "search", "finetune"].map((stage) => {
     const { tensors } = readSafetensors(join(folder, "checkpoints", `${stage}.safetensors`));
     return Array.from(tensors, ([name, t]) => [name, t.dtype, t.shape, Buffer.from(t.data).toString("base64")]).sort();
   });
-  return { stages, events: readEvents(folder).map(withoutTimes) };
+  const masks = readdirSync(join(folder, "masks")).sort();
+  const epochs = masks.map((name) => [name, readFileSync(join(folder, "masks", name)).toString("base64")]);
+  return { stages, epochs, events: readEvents(folder).map(withoutTimes) };
 }
 
 const reference = join(base, "reference");

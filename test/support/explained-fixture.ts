@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { securityCurve } from "../../src/evaluation/curve.js";
+import { packed } from "../../src/pruning/packed-mask.js";
+import { keepMasks } from "../../src/train/kept-masks.js";
 import { wilson } from "../../src/util/interval.js";
 import { type ExperimentOptions, experimentFixture } from "./experiment-fixture.js";
 
@@ -80,6 +82,23 @@ function card(robust: number): unknown {
   };
 }
 
+/** As a search leaves them: two layers after chosen epochs, each time some bits elsewhere. */
+function masks(folder: string, moved: number): void {
+  for (const epoch of [0, 3, 4]) {
+    const bytes = Array.from({ length: 27 }, (_, i) => (i % 9 < epoch * moved ? 0b01100000 : 0b10100000));
+    const convolution = packed([8, 3, 3, 3], Uint8Array.from(bytes), "fixture");
+    const linear = packed([10], Uint8Array.of(0b11110000, epoch > 0 ? 0b01000000 : 0b11000000), "fixture");
+    keepMasks(
+      folder,
+      epoch,
+      new Map([
+        ["conv1.weight", convolution],
+        ["linear.weight", linear],
+      ]),
+    );
+  }
+}
+
 /** The experiment with all that other commands leave in run folders. */
 export function explainedFixture(options: ExperimentOptions = {}): string {
   const folder = experimentFixture(options);
@@ -90,6 +109,7 @@ export function explainedFixture(options: ExperimentOptions = {}): string {
     const write = (path: string, value: unknown) =>
       writeFileSync(join(folder, run, path), `${JSON.stringify(value)}\n`);
     mkdirSync(join(folder, run, "evaluation", "2-autoattack"), { recursive: true });
+    masks(join(folder, run), sharp > 2 ? 2 : 1);
     write("sharpness.json", sharpness(run, sharp));
     const { plane, line } = landscape(sharp);
     write("landscape.json", plane);

@@ -29,12 +29,27 @@ function follow(json: unknown, pointer: string): unknown {
     .reduce<unknown>((value, step) => (value as Record<string, unknown>)?.[step], json);
 }
 
+/** The packed masks of a file, all layers one behind the other, as text. */
+function bitsOf(file: string): string {
+  const { tensors } = readSafetensors(file);
+  const bytes = [...tensors.keys()].sort().flatMap((name) => [...(tensors.get(name)?.data ?? [])]);
+  return bytes.map((byte) => byte.toString(2).padStart(8, "0")).join("");
+}
+
+function jaccard(a: string, b: string): number {
+  const [both, either] = [(x: boolean, y: boolean) => x && y, (x: boolean, y: boolean) => x || y].map(
+    (of) => [...a].filter((bit, i) => of(bit === "1", b[i] === "1")).length,
+  ) as [number, number];
+  return both / either;
+}
+
 /** Looks places up in files below a folder: `hydra/events.jsonl:12#/loss`. */
 export function reader(base: string): (place: string) => unknown {
   const texts = new Map<string, string>();
   return (place) => {
     const [, path = "", line, at = ""] = /^([^#]*?)(?::(\d+))?#(.*)$/.exec(place) ?? [];
     const file = join(base, path);
+    if (file.endsWith(".safetensors") && at === "") return bitsOf(file);
     if (file.endsWith(".safetensors")) {
       const { data } = readSafetensors(file).tensors.get(at) ?? { data: new Uint8Array() };
       return Array.from(data, (value) => (value === 0 ? 1 : 0) as number).reduce((a, b) => a + b, 0) / data.length;
@@ -56,6 +71,7 @@ export function again({ how, from, times = 1 }: SourcedCell, look: (place: strin
     zeros: () => found[0],
     sum: () => numbers.reduce((a, b) => a + b, 0),
     wilson: () => wilson(Math.round((numbers[0] as number) * (numbers[1] as number)), numbers[1] as number),
+    jaccard: () => jaccard(...(found as [string, string])),
     difference: () => (numbers[1] as number) - (numbers[0] as number),
     newcombe: () => {
       const [a, [la, ua], b, [lb, ub]] = found as [number, Interval, number, Interval];

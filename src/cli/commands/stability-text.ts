@@ -1,7 +1,9 @@
 // What a comparison of masks and networks looks like on a terminal.
-import type { MaskStability, Overlap, SeriesPoint, WithInterval } from "../../evaluation/index.js";
+import type { Churn, MaskStability, Overlap, SeriesPoint, WithInterval } from "../../evaluation/index.js";
+import { evenly } from "../../util/index.js";
 import { count, percent, table } from "../format.js";
 import type { StabilityPair, StabilityResult } from "../jobs/stability.js";
+import type { EpochMasks } from "../jobs/stability-runs.js";
 
 const NONE = "-";
 
@@ -74,12 +76,66 @@ function seriesText(name: string, series: readonly SeriesPoint[]): string {
   return `${name}: masks by search epoch, each to the one before\n${table([head, ...rows], [0, 1, 2, 3, 4, 5, 6, 7])}`;
 }
 
+/** Layers as the last epoch left them, of which the log tells. */
+function lastEpochText(series: readonly SeriesPoint[]): string[] {
+  const layers = Object.entries(series.at(-1)?.layers ?? {});
+  if (layers.length === 0) return [];
+  const rows = layers.map(([name, { kept, hamming, scoreGap }]) => [
+    ...[name, kept === null ? NONE : percent(kept), share(hamming), gap(scoreGap ?? undefined)],
+  ]);
+  return [table([["layer in the last epoch", "kept", "distance h", "gap"], ...rows], [1, 2, 3])];
+}
+
+const CHURN_HEAD = ["never", "once", "twice", "more", "at most", "changes", "start to end"];
+
+function churnCells({ times, changes, displaced }: Churn): string[] {
+  const [never = 0, once = 0, twice = 0, ...more] = times;
+  const rest = more.reduce((sum, each) => sum + each, 0);
+  const found = [never, once, twice, rest].map((each) => `${(100 * each).toFixed(2)} %`);
+  return [...found, String(times.length - 1), share(changes), share(displaced)];
+}
+
+function churnText(name: string, { epochs, total, layers }: EpochMasks): string {
+  const all = [["all layers", total] as const, ...Object.entries(layers)];
+  const rows = all.map(([layer, of]) => [layer, count(of.weights), ...churnCells(of)]);
+  const masks = `${epochs.length} masks, after ${listed(epochs)} epochs`;
+  return [
+    `${name}: how often weights changed sides, over ${masks}`,
+    table([["layer", "weights", ...CHURN_HEAD], ...rows], [1, 2, 3, 4, 5, 6, 7, 8]),
+  ].join("\n");
+}
+
+/** `0, 1, ..., 20`. */
+const listed = (epochs: readonly number[]) =>
+  (epochs.length > 4 ? [...epochs.slice(0, 2), "...", ...epochs.slice(-1)] : epochs).join(", ");
+
+const MOST_COLUMNS = 11;
+
+function matrixText({ epochs, jaccard }: EpochMasks): string {
+  const shown = evenly(epochs.length, MOST_COLUMNS);
+  const rows = shown.map((a) => [String(epochs[a]), ...shown.map((b) => short(jaccard[a]?.[b]))]);
+  const head = ["Jaccard after epochs", ...shown.map((i) => String(epochs[i]))];
+  return table([head, ...rows], shown.map((_, i) => i + 1));
+}
+
+function epochsText({ name, series, masks }: Told): string[] {
+  if (masks !== null) return [churnText(name, masks), matrixText(masks)];
+  if (series.length === 0) return [];
+  return [`${name}: its folder has no masks of its epochs (keepMasks), so how often each weight changed sides is not known`];
+}
+type Told = StabilityResult["runs"][number];
+
 export function stabilityText({ runs, pairs, on }: StabilityResult): string {
   const [pair, ...more] = pairs;
   const layers = pair?.masks && more.length === 0 ? [layersText(pair.masks)] : [];
   const compared = pairs.length > 0 ? [masksText(pairs), ...layers] : [];
   const functional = on === null ? [] : [functionalText(pairs, on)];
   // Several runs' series are in the JSON document; the tables of pairs are what one asks for then.
-  const series = runs.length > 2 ? [] : runs.map(({ name, series: points }) => seriesText(name, points));
+  const told = runs.length > 2 ? [] : runs;
+  const series = told.flatMap((run) => [
+    seriesText(run.name, run.series),
+    ...(runs.length === 1 ? lastEpochText(run.series) : []),
+    ...epochsText(run),
+  ]);
   return [...compared, ...functional, ...series].join("\n\n");
 }

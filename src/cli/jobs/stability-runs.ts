@@ -1,11 +1,19 @@
 // The runs that a comparison is of: their folders, masks, networks and logs.
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { type SeriesPoint, searchSeries } from "../../evaluation/index.js";
+import {
+  churnOf,
+  type MaskMatrix,
+  type MaskSeries,
+  maskMatrix,
+  type SeriesPoint,
+  searchSeries,
+} from "../../evaluation/index.js";
 import type { Masks } from "../../pruning/index.js";
 import { loadMasks } from "../../recipe/model-file.js";
 import type { Recipe } from "../../recipe/schema.js";
 import { findManifest, type Manifest, readEvents, readManifest } from "../../run/index.js";
+import { keptMasks, loadKeptMasks } from "../../train/index.js";
 import { DataError, diskError, UsageError } from "../../util/index.js";
 
 export interface StabilityRun {
@@ -56,6 +64,20 @@ export function openRuns(folders: readonly string[]): StabilityRun[] {
 export function masksOf({ folder }: StabilityRun): Masks | undefined {
   const path = join(folder, "masks.safetensors");
   return existsSync(path) ? loadMasks(path) : undefined;
+}
+
+/** Masks of a search's epochs, weight by weight: how often they changed sides, and each mask against each other one. */
+export interface EpochMasks extends MaskSeries, MaskMatrix {
+  /** By epochs done, 0 being the start. */
+  readonly epochs: readonly number[];
+}
+
+/** Of the masks that a run folder has kept; null where these are fewer than two. DataError where one is damaged. */
+export function epochMasksOf({ folder }: StabilityRun): EpochMasks | null {
+  const epochs = keptMasks(folder);
+  if (epochs.length < 2) return null;
+  const masks = epochs.map((epoch) => loadKeptMasks(folder, epoch));
+  return { epochs, ...churnOf(masks), ...maskMatrix(masks) };
 }
 
 export const seriesOf = ({ folder }: StabilityRun): SeriesPoint[] => searchSeries(readEvents(folder));

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -11,6 +11,7 @@ import { registries } from "../../recipe/registries.js";
 import { runRecipe } from "../../recipe/run.js";
 import { readEvents } from "../../run/index.js";
 import { liveTensors, scope } from "../../torch/index.js";
+import { loadKeptMasks } from "../../train/index.js";
 import { stabilityText } from "../commands/stability-text.js";
 import type { Report } from "../jobs.js";
 import { job, type StabilityOptions } from "./stability.js";
@@ -96,6 +97,43 @@ describe("two runs", () => {
     expect(series.at(-1)?.scoreGap?.least).toBeGreaterThan(0);
   });
 
+  test("have what follows from the masks of their epochs", async () => {
+    const { runs } = await stability(["one", "two"], { images: 0 });
+    for (const { name, series, masks } of runs) {
+      if (masks === null) throw new Error("a search leaves its masks");
+      expect(masks.epochs).toEqual([0, 1, 2]);
+      for (const [i, { total, layers }] of masks.steps.entries()) {
+        expect(total.hamming).toBe(series[i]?.hamming);
+        expect(total.jaccard).toBe(masks.jaccard[i]?.[i + 1]);
+        const logged = Object.entries(series[i]?.layers ?? {}).map(([layer, { hamming }]) => [layer, hamming]);
+        expect(Object.entries(layers).map(([layer, { hamming }]) => [layer, hamming])).toEqual(logged);
+      }
+      expect(masks.total.changes).toBeGreaterThan(0);
+      expect(masks.total.displaced).toBe(masks.hamming[0]?.[2]);
+      const [last] = loadKeptMasks(path("runs", name), 2).values();
+      expect(last?.shape).toEqual([2, 3, 3, 3]);
+    }
+  });
+
+  test("of a folder without masks of epochs, and with a damaged one, have the rest", async () => {
+    const old = path("old");
+    cpSync(path("runs", "one"), old, { recursive: true });
+    rmSync(path("old", "masks"), { recursive: true });
+    const { runs } = await stability(["../old"]);
+    expect(runs[0]?.masks).toBeNull();
+    const text = stabilityText(await stability(["../old"]));
+    const line = "old: its folder has no masks of its epochs (keepMasks), so how often each weight changed sides is not known";
+    expect(text.split("\n").at(-1)).toBe(line);
+    expect(text).toContain("old: masks by search epoch, each to the one before");
+
+    cpSync(path("runs", "one", "masks"), path("old", "masks"), { recursive: true });
+    truncateSync(path("old", "masks", "epoch-0001.safetensors"), 600);
+    const told: Told = { reports: [] };
+    expect((await stability(["../old"], {}, told)).runs[0]?.masks).toBeNull();
+    expect(warnings(told)).toEqual([expect.stringMatching(/epoch-0001.*; old is told without the masks of its epochs$/)]);
+    rmSync(old, { recursive: true });
+  });
+
   test("without images: masks and logs alone", async () => {
     const { on, pairs } = await stability(["one", "two"], { images: 0 });
     expect(on).toBeNull();
@@ -167,6 +205,11 @@ test("the text has a table for each question", async () => {
   expect(text).toContain("\non 20 test images of synthetic test, pgd-10 at linf 8/255, with 95 % intervals:\n");
   expect(text).toMatch(/\none, two {2}\d\.\d{3} \(\d\.\d{3} to \d\.\d{3}\)/);
   expect(text).toMatch(/\ntwo: masks by search epoch, each to the one before\nepoch +kept/);
+  expect(text).toContain("\ntwo: how often weights changed sides, over 3 masks, after 0, 1, 2 epochs\nlayer ");
+  expect(text).toMatch(/\nall layers +[\d,]+( +\d+\.\d\d %){4} +[12] +0\.\d{4} +0\.\d{4}\n/);
+  expect(text).toMatch(/\nJaccard after epochs +0 +1 +2\n0 +1\.000 +0\.\d{3} +0\.\d{3}\n/);
+  const alone = stabilityText(await stability(["one"]));
+  expect(alone).toMatch(/\nlayer in the last epoch +kept +distance h +gap\nconv1\.weight +\d+\.\d % +0\.\d{4} /);
   const several = stabilityText(await stability([""], { images: 0 }));
   expect(several).toMatch(/\none, wide +- +- +- +- +- +-\n/);
   expect(several).not.toContain("epoch");

@@ -21,7 +21,16 @@ import { DataError, expected, rng, S2apError, UsageError } from "../../util/inde
 import type { Job, JobContext } from "../jobs.js";
 import { readResult } from "./eval-records.js";
 import { thinned } from "./run.js";
-import { commonRecipe, masksOf, networkFile, openRuns, type StabilityRun, seriesOf } from "./stability-runs.js";
+import {
+  commonRecipe,
+  type EpochMasks,
+  epochMasksOf,
+  masksOf,
+  networkFile,
+  openRuns,
+  type StabilityRun,
+  seriesOf,
+} from "./stability-runs.js";
 
 export interface StabilityOptions {
   readonly runs: readonly string[];
@@ -52,6 +61,8 @@ export interface StabilityResult {
     readonly seed: number;
     /** The search's epochs; empty where it has none. */
     readonly series: readonly SeriesPoint[];
+    /** null where the folder has kept none of them. */
+    readonly masks: EpochMasks | null;
   }[];
   /** What the networks were compared on; null where they were not. */
   readonly on: {
@@ -89,6 +100,17 @@ function maskPairs(runs: readonly StabilityRun[], { report }: JobContext): (Mask
     return pairsOf(runs.length).map((pair) => compare(pair, masks[pair.a], masks[pair.b]));
   } finally {
     for (const each of masks) if (each !== undefined) disposeParams(each);
+  }
+}
+
+/** Without them, and with a warning, where a file of theirs is damaged. */
+function epochMasks(run: StabilityRun, { report }: JobContext): EpochMasks | null {
+  try {
+    return epochMasksOf(run);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    report({ kind: "warning", text: `${error.message}; ${run.name} is told without the masks of its epochs` });
+    return null;
   }
 }
 
@@ -186,7 +208,7 @@ export const job: Job<StabilityOptions, StabilityResult> = async (options, conte
   const runs = openRuns(options.runs);
   const told = runs.map((run) => {
     const { name, folder, manifest } = run;
-    return { name, folder, seed: manifest.seed, series: seriesOf(run) };
+    return { name, folder, seed: manifest.seed, series: seriesOf(run), masks: epochMasks(run, context) };
   });
   const masks = maskPairs(runs, context);
   let compared: Compared | undefined;

@@ -7,6 +7,16 @@ export {
   robustSets,
   type WithInterval,
 } from "./functional.js";
-export { type Churn, type MaskSeries, type MaskStability, maskSeries, maskStability, type Overlap } from "./masks.js";
+export { maskSeries, maskStability } from "./masks.js";
+export {
+  type Churn,
+  churnOf,
+  type MaskMatrix,
+  type MaskSeries,
+  type MaskStability,
+  maskMatrix,
+  type Overlap,
+  overlaps,
+} from "./overlap.js";
 export { type LayerPoint, type SeriesPoint, searchSeries } from "./series.js";
 export { BEFORE_HEAD, disposeView, type NetworkView, networkView, type ViewOptions } from "./view.js";

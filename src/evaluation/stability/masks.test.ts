@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Masks, maskDistance } from "../../pruning/index.js";
+import { type Masks, maskDistance, packMasks } from "../../pruning/index.js";
 import { liveTensors, scope, tensor } from "../../torch/index.js";
-import { maskSeries, maskStability, type Overlap } from "./masks.js";
+import { maskSeries, maskStability } from "./masks.js";
+import { maskMatrix, type Overlap } from "./overlap.js";
 
 type Bits = readonly (readonly boolean[])[];
 
@@ -153,6 +154,32 @@ describe("a series", () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test("is compared each with each, as two masks are", () => {
+    fc.assert(
+      fc.property(series, (all) => {
+        scope(() => {
+          const tensors = all.map(masksOf);
+          const { kept, hamming, jaccard } = maskMatrix(tensors.map(packMasks));
+          for (const [i, a] of tensors.entries()) {
+            for (const [j, b] of tensors.entries()) {
+              const { total } = maskStability(a, b);
+              expect([kept[i], kept[j]]).toEqual([total.kept.a, total.kept.b]);
+              expect([hamming[i]?.[j], jaccard[i]?.[j]]).toEqual([total.hamming, total.jaccard]);
+            }
+          }
+        });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("of different networks is refused", () => {
+    scope(() => {
+      const two = [masksOf([on("10")]), masksOf([on("101")])].map(packMasks);
+      expect(() => maskMatrix(two)).toThrow(/two masks of the same network/);
+    });
   });
 
   test("there and back again moves nothing", () => {

@@ -1,26 +1,12 @@
 import { fromBytes, keep, scope, type Tensor, takeBytes, tensorMemory, toBytes } from "../../torch/index.js";
-import { DataError } from "../../util/errors.js";
-import { sha256, writeFileAtomic } from "../../util/index.js";
+import { writeFileAtomic } from "../../util/index.js";
 import { channelsLast, type Params } from "../params.js";
+import { checkSeal, sealed } from "./checksum.js";
 import { encodeSafetensors, type RawTensor, readSafetensors } from "./safetensors.js";
 
 export interface SavedTensors {
   readonly tensors: Map<string, Tensor>;
   readonly metadata: Readonly<Record<string, string>>;
-}
-
-function checksum(tensors: ReadonlyMap<string, RawTensor>, metadata: Readonly<Record<string, string>>): string {
-  const words = Object.entries(metadata)
-    .filter(([key]) => key !== "sha256")
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-  const names = Array.from(tensors, ([name, { dtype, shape }]) => [name, dtype, shape]).sort();
-  const header = new TextEncoder().encode(JSON.stringify([words, names]));
-  return sha256([
-    header,
-    ...Array.from(tensors.keys())
-      .sort()
-      .map((name) => tensors.get(name)?.data ?? new Uint8Array()),
-  ]);
 }
 
 /** Writes tensors as safetensors, atomically, with a SHA-256 over names, metadata and data in the metadata. */
@@ -29,8 +15,7 @@ export function saveTensors(path: string, params: Params, metadata: Readonly<Rec
   for (const [name, tensor] of params) {
     tensors.set(name, { dtype: tensor.dtype, shape: tensor.shape, data: toBytes(tensor) });
   }
-  const sealed = { ...metadata, sha256: checksum(tensors, metadata) };
-  writeFileAtomic(path, encodeSafetensors({ tensors, metadata: sealed }));
+  writeFileAtomic(path, encodeSafetensors({ tensors, metadata: sealed(tensors, metadata) }));
 }
 
 /**
@@ -54,15 +39,7 @@ export function takeTensors<K>(raw: ReadonlyMap<K, RawTensor>): Map<K, Tensor> {
  */
 export function loadTensors(path: string): SavedTensors {
   const file = readSafetensors(path, { memory: tensorMemory });
-  const expected = file.metadata.sha256;
-  if (expected !== undefined && expected !== checksum(file.tensors, file.metadata)) {
-    throw new DataError(
-      `${path}: expected SHA-256 ${expected.slice(0, 12)}..., got other contents: the file is damaged`,
-      {
-        code: "data/checksum",
-      },
-    );
-  }
+  checkSeal(path, file);
   const tensors = scope(() => {
     const laidOut = Array.from(takeTensors(file.tensors), ([name, tensor]) => {
       const result = channelsLast(tensor);
