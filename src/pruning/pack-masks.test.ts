@@ -2,15 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { liveTensors, ops, scope, tensor } from "../torch/index.js";
 import { packMasks, unpackMasks } from "./pack-masks.js";
-import {
-  bytesOf,
-  countBoth,
-  countChanges,
-  countKept,
-  entries,
-  type PackedMask,
-  packed,
-} from "./packed-mask.js";
+import { bytesOf, countBoth, countChanges, countKept, entries, type PackedMask, packed } from "./packed-mask.js";
 
 /** Eight to a byte, one bit after the other. */
 function obvious(bits: readonly boolean[]): number[] {
@@ -23,10 +15,9 @@ const shapes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLengt
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const shaped = shapes.chain((shape) => fc.tuple(fc.constant(shape), bitsOf(size(shape))));
 
-const packedOf = (bits: readonly boolean[]): PackedMask => packed([bits.length], Uint8Array.from(obvious(bits)), "mask");
-const several = fc
-  .integer({ min: 1, max: 200 })
-  .chain((n) => fc.array(bitsOf(n), { minLength: 1, maxLength: 6 }));
+const packedOf = (bits: readonly boolean[]): PackedMask =>
+  packed([bits.length], Uint8Array.from(obvious(bits)), "mask");
+const several = fc.integer({ min: 1, max: 200 }).chain((n) => fc.array(bitsOf(n), { minLength: 1, maxLength: 6 }));
 
 describe("packing", () => {
   test("puts the first entry of a layer in the highest bit of its first byte, as numpy.packbits", () => {
@@ -36,23 +27,26 @@ describe("packing", () => {
     });
   });
 
-  test.each(["float32", "uint8", "bool"] as const)("of %s is that of one bit after the other, and unpacks again", (dtype) => {
-    fc.assert(
-      fc.property(shaped, fc.boolean(), ([shape, bits], channelsLast) => {
-        scope(() => {
-          const plain = ops.to(tensor(Float32Array.from(bits, Number), shape), dtype);
-          const last = channelsLast && shape.length === 4;
-          const mask = last ? ops.contiguous(plain, { memoryFormat: "channels_last" }) : plain;
-          const all = packMasks(new Map([["w", mask]]));
-          const found = all.get("w") as PackedMask;
-          expect([found.shape, [...bytesOf(found)]]).toEqual([shape, obvious(bits)]);
-          const back = unpackMasks(all).get("w");
-          expect([back?.shape, back?.dtype, back?.toNumbers()]).toEqual([shape, "uint8", bits.map(Number)]);
-        });
-      }),
-      { numRuns: 60 },
-    );
-  });
+  test.each(["float32", "uint8", "bool"] as const)(
+    "of %s is that of one bit after the other, and unpacks again",
+    (dtype) => {
+      fc.assert(
+        fc.property(shaped, fc.boolean(), ([shape, bits], channelsLast) => {
+          scope(() => {
+            const plain = ops.to(tensor(Float32Array.from(bits, Number), shape), dtype);
+            const last = channelsLast && shape.length === 4;
+            const mask = last ? ops.contiguous(plain, { memoryFormat: "channels_last" }) : plain;
+            const all = packMasks(new Map([["w", mask]]));
+            const found = all.get("w") as PackedMask;
+            expect([found.shape, [...bytesOf(found)]]).toEqual([shape, obvious(bits)]);
+            const back = unpackMasks(all).get("w");
+            expect([back?.shape, back?.dtype, back?.toNumbers()]).toEqual([shape, "uint8", bits.map(Number)]);
+          });
+        }),
+        { numRuns: 60 },
+      );
+    },
+  );
 
   test("leaves no tensor", () => {
     scope(() => {

@@ -60,7 +60,9 @@ const bytesIn = (folder: string) => filesIn(folder).map((file) => readFileSync(j
 
 test("of long searches, a hundred masks beside the start at most, the last among them", () => {
   for (const epochs of [1, 20, 100, 101, 199, 250, 1000]) {
-    const kept = Array.from({ length: epochs + 1 }, (_, done) => done).filter((done) => keeps(everyMask(epochs), done, epochs));
+    const kept = Array.from({ length: epochs + 1 }, (_, done) => done).filter((done) =>
+      keeps(everyMask(epochs), done, epochs),
+    );
     expect([kept[0], kept.at(-1)]).toEqual([0, epochs]);
     if (epochs <= 100) expect(kept.length).toBe(epochs + 1);
     else expect(kept.length).toBeGreaterThan(50);
@@ -85,7 +87,11 @@ describe.each([
         const [before, now] = [all[i], all[i + 1]];
         if (!before || !now) throw new Error("every epoch has masks");
         expect(maskDistance(now, before)).toEqual(logged);
-        const zeros = now.get("linear.weight")?.toNumbers().filter((bit) => bit === 0).length ?? 0;
+        const zeros =
+          now
+            .get("linear.weight")
+            ?.toNumbers()
+            .filter((bit) => bit === 0).length ?? 0;
         expect(zeros / (now.get("linear.weight")?.numel ?? 0)).toBe(sparsity?.layers["linear.weight"]);
       }
       expect(found.history.some((epoch) => (epoch.maskDistance?.hamming ?? 0) > 0)).toBe(true);
@@ -114,7 +120,10 @@ test("a search that was stopped leaves the same bytes, whatever lay there of lat
 
 test("is small: a bit a weight", async () => {
   const { folder } = { folder: join(base, "whole") };
-  const weights = [...loadKeptMasks(folder, 1).values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
+  const weights = [...loadKeptMasks(folder, 1).values()].reduce(
+    (sum, { shape }) => sum + shape.reduce((a, b) => a * b),
+    0,
+  );
   const header = 2000;
   expect(readFileSync(maskFile(folder, 1)).length).toBeLessThan(weights / 8 + header);
 });

@@ -62,6 +62,9 @@ export function loadKeptMasks(folder: string, done: number): PackedMasks {
   checkSeal(path, file);
   const shapes = shapesOf(path, file.metadata.shapes);
   return new Map(
-    Array.from(file.tensors, ([name, { data }]) => [name, packed(shapes[name] ?? [], data, `${path}: ${name}`)] as const),
+    Array.from(
+      file.tensors,
+      ([name, { data }]) => [name, packed(shapes[name] ?? [], data, `${path}: ${name}`)] as const,
+    ),
   );
 }

@@ -115,13 +115,18 @@ function matrixText({ epochs, jaccard }: EpochMasks): string {
   const shown = evenly(epochs.length, MOST_COLUMNS);
   const rows = shown.map((a) => [String(epochs[a]), ...shown.map((b) => short(jaccard[a]?.[b]))]);
   const head = ["Jaccard after epochs", ...shown.map((i) => String(epochs[i]))];
-  return table([head, ...rows], shown.map((_, i) => i + 1));
+  return table(
+    [head, ...rows],
+    shown.map((_, i) => i + 1),
+  );
 }
 
 function epochsText({ name, series, masks }: Told): string[] {
   if (masks !== null) return [churnText(name, masks), matrixText(masks)];
   if (series.length === 0) return [];
-  return [`${name}: its folder has no masks of its epochs (keepMasks), so how often each weight changed sides is not known`];
+  return [
+    `${name}: its folder has no masks of its epochs (keepMasks), so how often each weight changed sides is not known`,
+  ];
 }
 type Told = StabilityResult["runs"][number];
 

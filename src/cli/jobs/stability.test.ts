@@ -122,7 +122,8 @@ describe("two runs", () => {
     const { runs } = await stability(["../old"]);
     expect(runs[0]?.masks).toBeNull();
     const text = stabilityText(await stability(["../old"]));
-    const line = "old: its folder has no masks of its epochs (keepMasks), so how often each weight changed sides is not known";
+    const line =
+      "old: its folder has no masks of its epochs (keepMasks), so how often each weight changed sides is not known";
     expect(text.split("\n").at(-1)).toBe(line);
     expect(text).toContain("old: masks by search epoch, each to the one before");
 
@@ -130,7 +131,9 @@ describe("two runs", () => {
     truncateSync(path("old", "masks", "epoch-0001.safetensors"), 600);
     const told: Told = { reports: [] };
     expect((await stability(["../old"], {}, told)).runs[0]?.masks).toBeNull();
-    expect(warnings(told)).toEqual([expect.stringMatching(/epoch-0001.*; old is told without the masks of its epochs$/)]);
+    expect(warnings(told)).toEqual([
+      expect.stringMatching(/epoch-0001.*; old is told without the masks of its epochs$/),
+    ]);
     rmSync(old, { recursive: true });
   });
 

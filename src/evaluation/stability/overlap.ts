@@ -7,7 +7,14 @@
 // Specification: methods.md 8.5. Over a series m_0, ..., m_E (a search's epoch ends), a weight changes sides in epoch e where
 // m_e differs from m_(e-1); `changes` are counted over the series, `displaced` is the hamming distance of m_0 and m_E.
 // Counted at one bit a weight; nothing here calls libtorch.
-import { countBoth, countChanges, countKept, entries, type PackedMask, type PackedMasks } from "../../pruning/packed-mask.js";
+import {
+  countBoth,
+  countChanges,
+  countKept,
+  entries,
+  type PackedMask,
+  type PackedMasks,
+} from "../../pruning/packed-mask.js";
 import { DataError, expected, UsageError } from "../../util/index.js";
 
 /** Of a layer, or of all layers together. Shares in [0,1]. */

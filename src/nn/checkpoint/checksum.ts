@@ -3,10 +3,7 @@ import { sha256 } from "../../util/index.js";
 import type { RawTensor, SafetensorsFile } from "./safetensors.js";
 
 /** SHA-256 over names, metadata (but the checksum itself, `sha256`) and data, the same whatever their order. */
-export function checksum(
-  tensors: ReadonlyMap<string, RawTensor>,
-  metadata: Readonly<Record<string, string>>,
-): string {
+export function checksum(tensors: ReadonlyMap<string, RawTensor>, metadata: Readonly<Record<string, string>>): string {
   const words = Object.entries(metadata)
     .filter(([key]) => key !== "sha256")
     .sort(([a], [b]) => (a < b ? -1 : 1));
@@ -29,8 +26,7 @@ export function sealed(tensors: ReadonlyMap<string, RawTensor>, metadata: Readon
 export function checkSeal(path: string, file: SafetensorsFile): void {
   const wanted = file.metadata.sha256;
   if (wanted === undefined || wanted === checksum(file.tensors, file.metadata)) return;
-  throw new DataError(
-    `${path}: expected SHA-256 ${wanted.slice(0, 12)}..., got other contents: the file is damaged`,
-    { code: "data/checksum" },
-  );
+  throw new DataError(`${path}: expected SHA-256 ${wanted.slice(0, 12)}..., got other contents: the file is damaged`, {
+    code: "data/checksum",
+  });
 }
