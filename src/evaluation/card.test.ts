@@ -62,6 +62,7 @@ test("a card has what the issue lists", () => {
     data: {
       name: "cifar10 test",
       sha256: "dd",
+      classNames: ["cat", "a|b"],
       indices: [
         [0, 2],
         [9, 9],

@@ -38,7 +38,7 @@ export interface ClassAccuracy {
 export interface Card extends Omit<Provenance, "data">, Omit<Robustness, "images"> {
   readonly format: 1;
   /** With the positions of the images in the data set, as ranges `[first, last]`. */
-  readonly data: Omit<Provenance["data"], "classNames"> & { readonly indices: readonly (readonly [number, number])[] };
+  readonly data: Provenance["data"] & { readonly indices: readonly (readonly [number, number])[] };
   readonly classes: readonly ClassAccuracy[];
   /** Beside the list: distances by a minimum-norm attack on images of its own, where the preset has it. */
   readonly minimumNorm?: Distances | undefined;
@@ -108,14 +108,13 @@ export function makeCard(
   { model, data, versions }: Provenance,
   minimumNorm?: Distances,
 ): Card {
-  const { classNames, ...set } = data;
   return {
     format: 1,
     model,
-    data: { ...set, indices: rangesOf(images.map(({ index }) => index)) },
+    data: { ...data, indices: rangesOf(images.map(({ index }) => index)) },
     versions,
     ...found,
-    classes: classAccuracies(images, classNames),
+    classes: classAccuracies(images, data.classNames),
     ...(minimumNorm && { minimumNorm }),
   };
 }

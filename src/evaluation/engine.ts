@@ -11,6 +11,7 @@ import { DataError, expected, type Rng, rng, UsageError, wilson } from "../util/
 import { assemble, missingUnits } from "./assemble.js";
 import { type BlockImages, blockImages } from "./block-images.js";
 import { checkWeights, firstChecks } from "./checks.js";
+import { saveCleanImages } from "./clean-images.js";
 import { type Confirmed, confirm, rowsOf } from "./confirm.js";
 import { type Description, describe, modelDtype } from "./description.js";
 import { mergeRecord } from "./finish.js";
@@ -63,10 +64,12 @@ export function* evaluation(
   try {
     yield* session.run();
     const verdict = session.verdict();
-    if (record && missingUnits(description, session.ledger, () => true) === 0) {
-      return mergeRecord(record.folder, { verdict });
+    const whole = missingUnits(description, session.ledger, () => true) === 0;
+    if (record && (whole || (verdict && shard.of === 1))) {
+      const result = mergeRecord(record.folder, { verdict });
+      saveCleanImages(record.folder, split.dataset, result.images);
+      return result;
     }
-    if (record && verdict && shard.of === 1) return mergeRecord(record.folder, { verdict });
     return assemble(description, images.indices, session.ledger, journal.lines, verdict);
   } finally {
     session.dispose();

@@ -3,7 +3,7 @@
 //   shard-<i>/units.jsonl        a line per finished unit of work, each with a checksum
 //   shard-<i>/points.bin         the adversarial images of these units, raw
 //   shard-<i>/snapshot.safetensors  the search in progress
-//   images.json, adversarial.safetensors, result.json  once all is done
+//   images.json, adversarial.safetensors, result.json, clean.safetensors  once all is done
 import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { differences, lockFolder } from "../run/index.js";

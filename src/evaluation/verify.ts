@@ -8,6 +8,7 @@ import { loadTensors } from "../nn/index.js";
 import { ops, scope, type Tensor } from "../torch/index.js";
 import { DataError, diskError } from "../util/index.js";
 import { type BlockImages, blockImages } from "./block-images.js";
+import { changedCleanImages } from "./clean-images.js";
 import { confirm, rowsOf } from "./confirm.js";
 import { type Description, modelDtype, weightsHash } from "./description.js";
 import { adversarialPath, describedIndices, imagesPath } from "./finish.js";
@@ -146,7 +147,10 @@ function rowsWhere(claims: readonly ImageRecord[], holds: (claim: ImageRecord) =
   return [...claims.keys()].filter((i) => holds(claims[i] as ImageRecord));
 }
 
-/** Checks the claims of a finished record: one pass over its adversarial set, and one over its clean mistakes. */
+/**
+ * Checks the claims of a finished record: one pass over its adversarial set, one over its clean mistakes, and the clean images that it
+ * keeps against the data set's.
+ */
 export function verifyRecord(folder: string, model: Model, split: Split): Verification {
   const description = described(folder);
   const claims = readImages(folder);
@@ -159,9 +163,13 @@ export function verifyRecord(folder: string, model: Model, split: Split): Verifi
   try {
     const given = { judge: bindNetwork(model, model).victim, threat: threatOfRecord(description), adversarial };
     const blocks = Array.from({ length: images.blocks }, (_, block) => checkBlock(given, images, block, claims));
-    const failures = blocks.flatMap((reasons) =>
-      Array.from(reasons, ([at, reason]) => ({ index: images.indices[at] as number, reason })),
-    );
+    const changed = changedCleanImages(folder, split.dataset);
+    const failures = [
+      ...blocks.flatMap((reasons) =>
+        Array.from(reasons, ([at, reason]) => ({ index: images.indices[at] as number, reason })),
+      ),
+      ...changed.map((index) => ({ index, reason: "its clean image is not the data set's" })),
+    ];
     const claimed = claims.filter(({ brokenBy }) => brokenBy !== null).length;
     const failed = new Set(failures.map(({ index }) => index));
     const confirmed = claims.filter(({ index, brokenBy }) => brokenBy !== null && !failed.has(index)).length;

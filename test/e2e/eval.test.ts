@@ -96,6 +96,13 @@ describe("a record", () => {
     const card = JSON.parse(readFileSync(join(record, "card.json"), "utf8"));
     expect(card).toMatchObject({ format: 1, examples: 8, after: answer.after, data: { indices: [[0, 7]] } });
     expect(card.model.weights).toBe(answer.weights);
+    expect(card.data.classNames[9]).toBe("class 9");
+    // What it keeps of the images can be attacked by itself.
+    const clean = ["--images", join(record, "clean.safetensors")];
+    expect(run(...arch, ...weights, ...clean, "--attack", "clean").answer).toMatchObject({
+      examples: 8,
+      cleanAccuracy: 0.625,
+    });
     expect(readFileSync(join(record, "card.md"), "utf8")).toContain("| apgd-ce |");
   });
 

@@ -198,7 +198,7 @@ describe("a half-finished record", () => {
   });
 });
 
-test.each(["result.json", "images.json", "adversarial.safetensors"])(
+test.each(["result.json", "images.json", "adversarial.safetensors", "clean.safetensors"])(
   "a finished record whose %s lost its end is made good by its command",
   async (file) => {
     const record = join(folder, `cut-${file}`);

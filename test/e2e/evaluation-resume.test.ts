@@ -16,7 +16,7 @@ import {
   verifyRecord,
 } from "../../src/evaluation/index.js";
 import { type Model, withState } from "../../src/models/index.js";
-import { cloneParams } from "../../src/nn/index.js";
+import { cloneParams, loadTensors, saveTensors } from "../../src/nn/index.js";
 import { liveTensors, ops, scope, type Tensor, tensor } from "../../src/torch/index.js";
 import { rng } from "../../src/util/index.js";
 import { splitOf } from "../support/oracle-split.js";
@@ -143,6 +143,8 @@ describe("a record", () => {
     expect(claim(mergeRecord(shared))).toEqual(claim(whole));
     const points = (from: string) => readFileSync(join(from, "adversarial.safetensors"));
     expect(points(shared).equals(points(folder))).toBe(true);
+    const clean = (from: string) => readFileSync(join(from, "clean.safetensors"));
+    expect(clean(shared).equals(clean(folder))).toBe(true);
   });
 
   test.each([2, 9, 17, 40, 55, 71, 100])("stopped at question %i inside a search goes on to the same bits", (n) => {
@@ -259,8 +261,13 @@ describe("a record", () => {
       image === standing ? { ...image, brokenBy: "pgd", adversarial: 0, norm: 0.01 } : image,
     );
     writeFileSync(join(invented, "images.json"), JSON.stringify(images));
+    const first = (whole.images[0] as { index: number }).index;
+    const { tensors, metadata } = loadTensors(join(invented, "clean.safetensors"));
+    ops.add_(ops.select(tensors.get("images") as Tensor, 0, 0), 1);
+    saveTensors(join(invented, "clean.safetensors"), tensors, { data: metadata.data as string });
     expect(verifyRecord(invented, model, data).failures).toEqual([
       { index: standing?.index, reason: "there is no point for it" },
+      { index: first, reason: "its clean image is not the data set's" },
     ]);
   });
 

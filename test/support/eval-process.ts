@@ -111,6 +111,7 @@ export function claimOf(record: string) {
   return {
     images: read("images.json"),
     points: readFileSync(join(record, "adversarial.safetensors")).toString("base64"),
+    clean: readFileSync(join(record, "clean.safetensors")).toString("base64"),
     result: withoutCosts(JSON.parse(read("result.json"))),
     card: withoutCosts(JSON.parse(read("card.json"))),
     description: read("record.json"),
