@@ -1,6 +1,9 @@
 // What the server answers, as the page reads it.
+
+import type { Prediction } from "../report/data.js";
 import type { ParsedLandscape } from "../report/landscape-schema.js";
 import type { CardShown, ImageShown } from "./card-schema.js";
+import type { PictureKind } from "./pictures.js";
 import type { Progress } from "./progress.js";
 import type { RunLog } from "./run-log.js";
 
@@ -113,8 +116,20 @@ export interface CardDetail {
   readonly images: readonly ImageShown[];
   /** By label; empty where nobody says. */
   readonly classNames: readonly string[];
-  /** Whether there are pictures to ask for. */
-  readonly pictures: { readonly clean: boolean; readonly adversarial: boolean };
+  /** Positions of the images that there are pictures of to ask for; a difference needs both. */
+  readonly pictures: { readonly clean: readonly number[]; readonly adversarial: readonly number[] };
+}
+
+/** `GET /api/runs/:id/images`: a few test images, attacked when the run ended, and what networks saw in them. */
+export interface RunImages {
+  /** Network that they were attacked against. */
+  readonly against: string | null;
+  readonly eps: string | null;
+  readonly examples: readonly {
+    readonly label: string;
+    readonly predictions: readonly Prediction[];
+    readonly pictures: Readonly<Record<PictureKind, boolean>>;
+  }[];
 }
 
 /** Every answer that is none. */

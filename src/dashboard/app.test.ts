@@ -2,9 +2,19 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { appendRaw, at, landscapeRecord, makeLandscape, makeRecord, makeRun, stepEvent, wholeRun } from "../../test/support/dashboard-runs.js";
+import {
+  appendRaw,
+  at,
+  landscapeRecord,
+  makeAttackedImages,
+  makeLandscape,
+  makeRecord,
+  makeRun,
+  stepEvent,
+  wholeRun,
+} from "../../test/support/dashboard-runs.js";
 import { openRun } from "../run/index.js";
-import type { CardDetail, RunDetail, RunSummary, RunsChange } from "./api.js";
+import type { CardDetail, RunDetail, RunImages, RunSummary, RunsChange } from "./api.js";
 import { type AppOptions, dashboardApp } from "./app.js";
 import { paletteCss } from "./page-files.js";
 import { workspace } from "./workspace.js";
@@ -88,6 +98,27 @@ describe("the interface", () => {
     for (const path of ["0/adversarial", "1/clean", "1/secret", "x/clean", "-1/clean", "99999999999/clean"]) {
       expect((await dashboard.request(`${base}/api/cards/${card?.id}/${path}`)).status).toBe(404);
     }
+    // Its command was given again, with a version that keeps clean images.
+    makeRecord(join(root, "r"), { clean: 6 });
+    for (const path of ["1/clean", "1/difference", "0/clean"]) {
+      expect((await dashboard.request(`${base}/api/cards/${card?.id}/${path}`)).status).toBe(200);
+    }
+  });
+
+  test("tells the attacked images of a run, and has their pictures as PNG", async () => {
+    makeRun(join(root, "a"), []);
+    const dashboard = app();
+    const [{ id = "" } = {}] = await json<RunSummary[]>(dashboard, "/api/runs");
+    expect(await json(dashboard, `/api/runs/${id}/images`)).toBeNull();
+    makeAttackedImages(join(root, "a"));
+    const found = await json<RunImages>(dashboard, `/api/runs/${id}/images`);
+    expect(found.examples).toMatchObject([{ label: "zero" }, { label: "zero" }]);
+    const picture = await dashboard.request(`${base}/api/runs/${id}/images/1/clean`);
+    expect([picture.status, picture.headers.get("content-type")]).toEqual([200, "image/png"]);
+    for (const path of ["2/clean", "0/secret", "x/clean", "0/__proto__", "0/label", "-1/clean"]) {
+      expect((await dashboard.request(`${base}/api/runs/${id}/images/${path}`)).status).toBe(404);
+    }
+    expect((await dashboard.request(`${base}/api/runs/00/images`)).status).toBe(404);
   });
 
   test("compares masks and tells of scores, where there are any", async () => {
@@ -98,7 +129,9 @@ describe("the interface", () => {
     expect(await json(dashboard, `/api/runs/${id}/sharpness`)).toBeNull();
     expect(await json(dashboard, `/api/landscapes/${id},00,${id}`)).toEqual([{ id, landscapes: [], problems: [] }]);
     makeLandscape(join(root, "a"), landscapeRecord(1));
-    expect(await json(dashboard, `/api/landscapes/${id}`)).toMatchObject([{ landscapes: [{ file: "landscape.json" }] }]);
+    expect(await json(dashboard, `/api/landscapes/${id}`)).toMatchObject([
+      { landscapes: [{ file: "landscape.json" }] },
+    ]);
     for (const path of ["masks/..%2f", "runs/00/sharpness", "landscapes/..%2f", `landscapes/${id}/landscape.json`]) {
       expect((await dashboard.request(`${base}/api/${path}`)).status).toBe(404);
     }

@@ -1,10 +1,12 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { S2apError } from "../util/index.js";
 import { access, headers, limits, refuse } from "./guard.js";
 import { landscapesOf } from "./landscapes.js";
 import { maskDifferences } from "./masks.js";
 import type { PageFile } from "./page-files.js";
-import { cardDetail, cardSummaries, openPictures, PICTURES, type PictureKind, type Pictures } from "./records.js";
+import { PICTURES, type PictureKind } from "./pictures.js";
+import { cardDetail, cardSummaries, openPictures, type Pictures, recordStamp } from "./records.js";
+import { runImages, runPicture } from "./run-images.js";
 import { sharpnessOf } from "./sharpness.js";
 import { streams } from "./streams.js";
 import type { Workspace } from "./workspace.js";
@@ -27,16 +29,25 @@ const MOST_COMPARED = 12;
 
 /** The newest few records that pictures were asked of. */
 function pictureCache(workspace: Workspace) {
-  const open = new Map<string, Pictures>();
+  const open = new Map<string, { readonly stamp: string; readonly pictures: Pictures }>();
   return (id: string): Pictures | undefined => {
     const found = workspace.record(id);
     if (found === undefined) return undefined;
-    const pictures = open.get(id) ?? openPictures(found);
+    const stamp = recordStamp(found);
+    const known = open.get(id);
+    const pictures = known?.stamp === stamp ? known.pictures : openPictures(found);
     open.delete(id);
-    open.set(id, pictures);
+    open.set(id, { stamp, pictures });
     if (open.size > MOST_OPEN_RECORDS) open.delete(open.keys().next().value as string);
     return pictures;
   };
+}
+
+const isKind = (kind: string): kind is PictureKind => (PICTURES as readonly string[]).includes(kind);
+
+function sendPng(c: Context, png: Uint8Array | undefined) {
+  if (png === undefined) return refuse(c, 404, "no such picture");
+  return c.body(new Uint8Array(png), 200, { "Content-Type": "image/png" });
 }
 
 function apiRoutes(workspace: Workspace, follow: ReturnType<typeof streams>): Hono {
@@ -60,6 +71,15 @@ function apiRoutes(workspace: Workspace, follow: ReturnType<typeof streams>): Ho
     const run = workspace.run(c.req.param("id"));
     return run === undefined ? refuse(c, 404, "no such run") : c.json(sharpnessOf(run.found));
   });
+  api.get("/runs/:id/images", (c) => {
+    const run = workspace.run(c.req.param("id"));
+    return run === undefined ? refuse(c, 404, "no such run") : c.json(runImages(run.found));
+  });
+  api.get("/runs/:id/images/:at{[0-9]{1,9}}/:kind{[a-z]+}", (c) => {
+    const { id, at, kind } = c.req.param();
+    const run = workspace.run(id);
+    return sendPng(c, run && isKind(kind) ? runPicture(run.found, Number(at), kind) : undefined);
+  });
   const compared = (ids: string) =>
     [...new Set(ids.split(","))].slice(0, MOST_COMPARED).flatMap((id) => workspace.run(id)?.found ?? []);
   api.get("/masks/:ids{[0-9a-f,]+}", (c) => c.json(maskDifferences(compared(c.req.param("ids")))));
@@ -71,10 +91,7 @@ function apiRoutes(workspace: Workspace, follow: ReturnType<typeof streams>): Ho
   });
   api.get("/cards/:id/:index{[0-9]{1,9}}/:kind{[a-z]+}", async (c) => {
     const { id, index, kind } = c.req.param();
-    if (!(PICTURES as readonly string[]).includes(kind)) return refuse(c, 404, "no such picture");
-    const png = await pictures(id)?.png(Number(index), kind as PictureKind);
-    if (png === undefined) return refuse(c, 404, "no such picture");
-    return c.body(new Uint8Array(png), 200, { "Content-Type": "image/png" });
+    return sendPng(c, isKind(kind) ? await pictures(id)?.png(Number(index), kind) : undefined);
   });
   return api;
 }

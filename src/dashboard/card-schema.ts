@@ -15,7 +15,7 @@ export const cardSchema = z.object({
     parameters: number,
     sparsity: z.object({ total: number, layers: z.record(text, number) }),
   }),
-  data: z.object({ name: text, sha256: text }),
+  data: z.object({ name: text, sha256: text, classNames: z.array(text).optional() }),
   versions: z.record(text, text),
   preset: text,
   norm: text,

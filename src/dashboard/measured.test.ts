@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { landscapeRecord, makeLandscape, makeMasks, makeRun, sharpness, sharpnessOfLayers } from "../../test/support/dashboard-runs.js";
+import {
+  landscapeRecord,
+  makeLandscape,
+  makeMasks,
+  makeRun,
+  sharpness,
+  sharpnessOfLayers,
+} from "../../test/support/dashboard-runs.js";
 import { findFolders, realRoots } from "./folders.js";
 import { landscapesOf } from "./landscapes.js";
 import { maskDifferences } from "./masks.js";

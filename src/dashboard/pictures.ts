@@ -1,5 +1,8 @@
 import sharp from "sharp";
 
+export const PICTURES = ["clean", "adversarial", "difference"] as const;
+export type PictureKind = (typeof PICTURES)[number];
+
 /** An image: floats in [0, 1], in [C,H,W]. */
 export interface Pixels {
   readonly shape: readonly [channels: number, height: number, width: number];

@@ -1,17 +1,14 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-// From its own file: the layer's index would load libtorch.
-import { type RawTensor, readSafetensorsRows } from "../nn/checkpoint/safetensors.js";
 import { DataError } from "../util/index.js";
 import type { CardDetail, CardSummary } from "./api.js";
 import { type CardShown, cardSchema, type ImageShown, imagesSchema } from "./card-schema.js";
-import { type CleanImages, cleanImages } from "./clean-images.js";
 import { type Found, isInside } from "./folders.js";
-import { difference, type Pixels, png } from "./pictures.js";
+import { difference, type PictureKind, type Pixels, png } from "./pictures.js";
+import { storedImages } from "./stored-images.js";
 
-export const PICTURES = ["clean", "adversarial", "difference"] as const;
-export type PictureKind = (typeof PICTURES)[number];
-
+const IMAGES = "images.json";
+const CLEAN = "clean.safetensors";
 const POINTS = "adversarial.safetensors";
 /** Of a JSON file that is read whole. */
 const MOST_BYTES = 64 * 2 ** 20;
@@ -32,7 +29,7 @@ function readJson<T>(found: Found, name: string, parse: (value: unknown) => T): 
 }
 
 const readCard = (found: Found): CardShown => readJson(found, "card.json", (value) => cardSchema.parse(value));
-const readImages = (found: Found): ImageShown[] => readJson(found, "images.json", (value) => imagesSchema.parse(value));
+const readImages = (found: Found): ImageShown[] => readJson(found, IMAGES, (value) => imagesSchema.parse(value));
 
 function summaryOf({ id, path }: Found, card: CardShown): CardSummary {
   const { model, data, preset, norm, eps, examples, cleanAccuracy, robustAccuracy, interval } = card;
@@ -52,38 +49,24 @@ export function cardSummaries(records: readonly Found[]): CardSummary[] {
   return readable.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+/** Names of classes by label. Older cards have those of classes with images only, in the order of their labels. */
+function classNamesOf(card: CardShown, images: readonly ImageShown[]): readonly string[] {
+  if (card.data.classNames !== undefined) return card.data.classNames;
+  const labels = [...new Set(images.map(({ label }) => label))].sort((a, b) => a - b);
+  const names: string[] = [];
+  for (const [at, { name }] of card.classes.entries()) names[labels[at] ?? -1] = name;
+  return Array.from(names, (name) => name ?? "");
+}
+
 /** One record with the verdicts of its images; DataError where it cannot be read. */
 export function cardDetail(found: Found): CardDetail {
   const card = readCard(found);
   const images = readImages(found);
-  const classNames: string[] = [];
-  // A card lists the classes that have images, in the order of their labels.
-  const labels = [...new Set(images.map(({ label }) => label))].sort((a, b) => a - b);
-  for (const [at, { name }] of card.classes.entries()) classNames[labels[at] ?? -1] = name;
-  const pictures = { clean: cleanImages(card.data.sha256) !== undefined, adversarial: isInside(found, POINTS) };
-  return {
-    summary: summaryOf(found, card),
-    card,
-    images,
-    classNames: Array.from(classNames, (n) => n ?? ""),
-    pictures,
+  const pictures = {
+    clean: storedImages(found, CLEAN).positions,
+    adversarial: storedImages(found, POINTS).positions,
   };
-}
-
-function toPixels({ dtype, shape, data }: RawTensor): Pixels | undefined {
-  const [, channels = 0, height = 0, width = 0] = shape;
-  const drawable = (channels === 1 || channels === 3) && height * width > 0 && height * width <= 2 ** 22;
-  if (!drawable || (dtype !== "float32" && dtype !== "float64")) return undefined;
-  const buffer = data.slice().buffer;
-  const values = dtype === "float32" ? new Float32Array(buffer) : Float32Array.from(new Float64Array(buffer));
-  return { shape: [channels, height, width], values };
-}
-
-/** Rows of the stored points by the position of their image in the data set. */
-function rowsOf(path: string): Map<number, number> {
-  const { dtype, data } = readSafetensorsRows(path, "indices");
-  if (dtype !== "int64") return new Map();
-  return new Map(Array.from(new BigInt64Array(data.slice().buffer), (index, row) => [Number(index), row]));
+  return { summary: summaryOf(found, card), card, images, classNames: classNamesOf(card, images), pictures };
 }
 
 /** A record's pictures; those of an image that nothing broke are its clean one only. */
@@ -91,24 +74,16 @@ export interface Pictures {
   png(index: number, kind: PictureKind): Promise<Uint8Array | undefined>;
 }
 
-/** Opens a record's pictures: which rows there are is read once. */
+/** Opens a record's pictures: which images there are is read once. */
 export function openPictures(found: Found): Pictures {
-  const card = readCard(found);
-  const clean: CleanImages | undefined = cleanImages(card.data.sha256);
-  const path = join(found.folder, POINTS);
   const known = new Set(readImages(found).map(({ index }) => index));
-  const rows = isInside(found, POINTS) ? rowsOf(path) : new Map<number, number>();
-
-  function adversarial(index: number): Pixels | undefined {
-    const row = rows.get(index);
-    return row === undefined ? undefined : toPixels(readSafetensorsRows(path, "images", { first: row, count: 1 }));
-  }
+  const [clean, adversarial] = [storedImages(found, CLEAN), storedImages(found, POINTS)];
 
   function pixels(index: number, kind: PictureKind): Pixels | undefined {
-    if (kind === "adversarial") return adversarial(index);
-    const original = clean?.(index);
-    if (kind === "clean") return original;
-    const moved = adversarial(index);
+    if (kind === "clean") return clean.read(index);
+    const moved = adversarial.read(index);
+    if (kind === "adversarial") return moved;
+    const original = clean.read(index);
     const same = original?.values.length === moved?.values.length;
     return original && moved && same ? difference(original, moved) : undefined;
   }
@@ -119,4 +94,10 @@ export function openPictures(found: Found): Pictures {
       return found === undefined ? undefined : await png(found);
     },
   };
+}
+
+/** Changes when the record does, as when its command is given again. */
+export function recordStamp({ folder }: Found): string {
+  const files = ["card.json", IMAGES, CLEAN, POINTS].map((name) => join(folder, name));
+  return files.map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0).join();
 }

@@ -2,11 +2,20 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { appendRaw, makeRecord, makeRun, stepEvent, wholeRun } from "../../test/support/dashboard-runs.js";
+import {
+  appendRaw,
+  makeAttackedImages,
+  makeRecord,
+  makeRun,
+  stepEvent,
+  wholeRun,
+} from "../../test/support/dashboard-runs.js";
 import { openRun } from "../run/index.js";
 import { DataError } from "../util/index.js";
 import { findFolders, isInside, realRoots } from "./folders.js";
+import type { PictureKind } from "./pictures.js";
 import { cardDetail, cardSummaries, openPictures } from "./records.js";
+import { runImages, runPicture } from "./run-images.js";
 import { workspace } from "./workspace.js";
 
 let top = "";
@@ -141,6 +150,51 @@ describe("workspace", () => {
   });
 });
 
+describe("attacked images of a run", () => {
+  const open = (folder: string) => {
+    const found = findFolders(realRoots([root])).find((each) => each.folder === folder);
+    if (found === undefined) throw new Error("no run");
+    return found;
+  };
+
+  test("are its own, or its experiment's, with classes by name", () => {
+    makeRun(join(root, "exp", "a"), []);
+    const run = open(join(root, "exp", "a"));
+    expect([runImages(run), runPicture(run, 0, "clean")]).toEqual([null, undefined]);
+    makeAttackedImages(join(root, "exp"), ["dense", "a"]);
+    const seen = { clean: "zero", adversarial: "one", cleanRight: true, adversarialRight: false };
+    const example = {
+      label: "zero",
+      predictions: [
+        { row: "dense", ...seen },
+        { row: "a", ...seen },
+      ],
+      pictures: { clean: true, adversarial: true, difference: true },
+    };
+    expect(runImages(run)).toEqual({ against: "dense", eps: "8/255", examples: [example, example] });
+    expect(Buffer.from(runPicture(run, 1, "difference") ?? []).toString("latin1", 1, 4)).toBe("PNG");
+    expect(runPicture(run, 2, "clean")).toBeUndefined();
+    makeAttackedImages(join(root, "exp", "a"), ["a"]);
+    expect(runImages(run)?.against).toBe("a");
+  });
+
+  test("are not read from above the root, nor through a link that leads there, nor what is no picture", () => {
+    makeRun(join(root, "a"), []);
+    makeAttackedImages(top);
+    const [found] = findFolders(realRoots([join(root, "a")]));
+    expect(found && runImages(found)).toBeNull();
+    const run = open(join(root, "a"));
+    symlinkSync(join(top, "images.json"), join(root, "a", "images.json"));
+    expect(runImages(run)).toBeNull();
+    rmSync(join(root, "a", "images.json"));
+    writeFileSync(join(root, "a", "images.json"), '{"examples":[{"label":1,"clean":"PHN2Zz4=","predictions":{}}]}');
+    expect(runImages(run)?.examples[0]?.pictures.clean).toBe(false);
+    expect(runPicture(run, 0, "clean")).toBeUndefined();
+    writeFileSync(join(root, "a", "images.json"), "{");
+    expect(runImages(run)).toBeNull();
+  });
+});
+
 describe("records", () => {
   const record = (options = {}) => {
     makeRecord(join(root, "r"), options);
@@ -153,7 +207,7 @@ describe("records", () => {
     const found = record();
     expect(cardSummaries([found])).toMatchObject([{ path: "runs/r", model: "resnet18", examples: 6 }]);
     const detail = cardDetail(found);
-    expect(detail).toMatchObject({ classNames: ["cat"], pictures: { clean: false, adversarial: true } });
+    expect(detail).toMatchObject({ classNames: ["cat"], pictures: { clean: [], adversarial: [1, 4] } });
     expect(detail.images.map(({ brokenBy }) => brokenBy)).toEqual([null, "apgd-ce", "clean", null, "apgd-ce", "clean"]);
     const pictures = openPictures(found);
     const png = await pictures.png(4, "adversarial");
@@ -175,6 +229,39 @@ describe("records", () => {
     ] as const) {
       expect(await pictures.png(index, kind)).toBeUndefined();
     }
+  });
+
+  test("have clean images and differences where they were kept, in one channel too", async () => {
+    const found = record({ shape: [1, 2, 2], clean: 4, indices: [10, 11, 12, 13, 14, 15], classNames: ["cat", "dog"] });
+    const detail = cardDetail(found);
+    expect(detail).toMatchObject({
+      classNames: ["cat", "dog"],
+      pictures: { clean: [10, 11, 12, 13], adversarial: [11, 14] },
+    });
+    const pictures = openPictures(found);
+    const { default: sharp } = await import("sharp");
+    const grey = async (index: number, kind: PictureKind) => {
+      const png = await pictures.png(index, kind);
+      return png && [...(await sharp(png).extractChannel(0).raw().toBuffer())];
+    };
+    expect(await grey(13, "clean")).toEqual([13, 13, 13, 13]);
+    expect(await grey(11, "adversarial")).toEqual([0, 1, 2, 3]);
+    // Changes of -11, -10, -9 and -8 of 255, the largest of them black.
+    expect(await grey(11, "difference")).toEqual([-11, -10, -9, -8].map((d) => Math.round(255 * (0.5 + d / 22))));
+    expect([await grey(14, "clean"), await grey(14, "difference")]).toEqual([undefined, undefined]);
+  });
+
+  test("whose images are damaged, or none to draw, are shown without them", async () => {
+    const found = record({ clean: 6, shape: [2, 4, 4] });
+    expect(cardDetail(found).pictures).toEqual({ clean: [], adversarial: [] });
+    makeRecord(join(root, "r"), { clean: 6 });
+    truncateSync(join(root, "r", "clean.safetensors"), 100);
+    expect(cardDetail(found).pictures).toEqual({ clean: [], adversarial: [1, 4] });
+    expect(await openPictures(found).png(1, "difference")).toBeUndefined();
+    writeFileSync(join(top, "clean.safetensors"), "");
+    rmSync(join(root, "r", "clean.safetensors"));
+    symlinkSync(join(top, "clean.safetensors"), join(root, "r", "clean.safetensors"));
+    expect(cardDetail(found).pictures.clean).toEqual([]);
   });
 
   test("that are damaged are left out of the list, and an error by themselves", () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { encodeSafetensors } from "../../src/nn/checkpoint/safetensors.js";
 import { type NewEvent, openRun, type RunStatus, type Stage } from "../../src/run/index.js";
 import { writeFileAtomic } from "../../src/util/index.js";
+import { png } from "./png.js";
 
 export const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 12, 0, second)).toISOString();
 
@@ -162,15 +163,20 @@ export function appendRaw(folder: string, ...lines: readonly unknown[]): void {
 }
 
 export interface RecordOptions {
-  readonly dataHash?: string;
+  /** [C,H,W]. */
+  readonly shape?: readonly [number, number, number];
+  /** How many clean images are kept, black but for their position in each pixel; default none, as in old records. */
+  readonly clean?: number;
   /** Positions in the data set; of each three in turn one stands, one is broken, one is wrong as it is. */
   readonly indices?: readonly number[];
   readonly className?: string;
+  /** Of all classes, as newer cards have them. */
+  readonly classNames?: readonly string[];
 }
 
-/** Writes the record of an evaluation of 3 x 4 x 4 (or CIFAR-sized) images. */
+/** Writes the record of an evaluation of 3 x 4 x 4 images (or others), all of the first class. */
 export function makeRecord(folder: string, options: RecordOptions = {}): void {
-  const { dataHash = "0".repeat(64), indices = [0, 1, 2, 3, 4, 5], className = "cat" } = options;
+  const { shape = [3, 4, 4], clean = 0, indices = [0, 1, 2, 3, 4, 5], className = "cat", classNames } = options;
   mkdirSync(folder, { recursive: true });
   const fates = [null, "apgd-ce", "clean"] as const;
   const images = indices.map((index, i) => ({
@@ -189,7 +195,7 @@ export function makeRecord(folder: string, options: RecordOptions = {}): void {
       parameters: 10,
       sparsity: { total: 0.9, layers: {} },
     },
-    data: { name: "cifar10 test", sha256: dataHash, indices: [[0, 5]] },
+    data: { name: "mnist test", sha256: "0".repeat(64), indices: [[0, 5]], ...(classNames && { classNames }) },
     versions: { s2ap: "0.1.0" },
     ...{ preset: "custom", norm: "linf", eps: "8/255", seed: 0, examples: indices.length },
     ...{ cleanAccuracy: 2 / 3, cleanInterval: [0.3, 0.9], after: { clean: 2 / 3 }, ...outcome },
@@ -201,13 +207,37 @@ export function makeRecord(folder: string, options: RecordOptions = {}): void {
   };
   writeFileSync(join(folder, "card.json"), JSON.stringify(card));
   writeFileSync(join(folder, "images.json"), JSON.stringify(images));
-  const side = dataHash === "0".repeat(64) ? 4 : 32;
+  const size = shape.reduce((a, b) => a * b);
   const broken = images.filter(({ brokenBy }) => brokenBy === "apgd-ce").map(({ index }) => index);
-  const points = Float32Array.from({ length: broken.length * 3 * side * side }, (_, i) => (i % 256) / 255);
-  const bytes = (values: Float32Array | BigInt64Array) => new Uint8Array(values.buffer as ArrayBuffer);
+  const points = Float32Array.from({ length: broken.length * size }, (_, i) => (i % 256) / 255);
+  saveImages(folder, "adversarial", { dtype: "float32", shape, data: points, indices: broken });
+  if (clean === 0) return;
+  const kept = indices.slice(0, clean);
+  const data = Uint8Array.from(kept.flatMap((index) => Array<number>(size).fill(index)));
+  saveImages(folder, "clean", { dtype: "uint8", shape, data, indices: kept });
+}
+
+interface SavedImages {
+  readonly dtype: "uint8" | "float32";
+  readonly shape: readonly number[];
+  readonly data: Uint8Array | Float32Array;
+  readonly indices: readonly number[];
+}
+
+function saveImages(folder: string, name: string, { dtype, shape, data, indices }: SavedImages): void {
+  const bytes = ({ buffer }: Uint8Array | Float32Array | BigInt64Array) => new Uint8Array(buffer as ArrayBuffer);
   const tensors = new Map([
-    ["images", { dtype: "float32", shape: [broken.length, 3, side, side], data: bytes(points) }],
-    ["indices", { dtype: "int64", shape: [broken.length], data: bytes(BigInt64Array.from(broken, BigInt)) }],
+    ["images", { dtype, shape: [indices.length, ...shape], data: bytes(data) }],
+    ["indices", { dtype: "int64", shape: [indices.length], data: bytes(BigInt64Array.from(indices, BigInt)) }],
   ] as const);
-  writeFileAtomic(join(folder, "adversarial.safetensors"), encodeSafetensors({ tensors }));
+  writeFileAtomic(join(folder, `${name}.safetensors`), encodeSafetensors({ tensors }));
+}
+
+/** Writes the attacked images of a run or an experiment: 2 x 2 pixels, which `dense` sees rightly until they are attacked. */
+export function makeAttackedImages(folder: string, networks: readonly string[] = ["dense"]): void {
+  const predictions = Object.fromEntries(networks.map((name) => [name, { clean: 0, adversarial: 1 }]));
+  const picture = (level: number) => png(2, () => [level, level, level]).toString("base64");
+  const example = { label: 0, clean: picture(0), adversarial: picture(0.5), difference: picture(1), predictions };
+  const images = { eps: "8/255", against: networks[0], classNames: ["zero", "one"], examples: [example, example] };
+  writeFileSync(join(folder, "images.json"), JSON.stringify(images));
 }

@@ -6,6 +6,7 @@ import { type Heights, heightsOf, lossRange } from "../../report/landscape-heigh
 import type { Surface } from "../../report/surface.js";
 import type { LandscapeShown, LandscapesOfRun } from "../api.js";
 import { Chart } from "./chart.js";
+import { Drawn } from "./drawn.js";
 import {
   axisName,
   conditionsOf,
@@ -20,7 +21,6 @@ import {
   unlike,
 } from "./landscapes.js";
 import { lineOption } from "./line-option.js";
-import { Picture } from "./picture.js";
 import { SurfaceFigure } from "./surface-figure.js";
 import { dark } from "./theme.js";
 import { useAnswer } from "./use-answer.js";
@@ -68,7 +68,7 @@ function Planes({ group: { title, members }, heights }: { readonly group: Landsc
   const maps = drawn.map(({ name, map, words }, at) => (
     <figure key={`map ${at}`}>
       <figcaption>{name}, from above</figcaption>
-      <Picture drawing={map} told={`${words}; as colours.`} />
+      <Drawn drawing={map} told={`${words}; as colours.`} />
     </figure>
   ));
   const surfaces = drawn.map(({ name, surface, words }, at) => (
@@ -140,8 +140,8 @@ function Notes({ found }: { readonly found: readonly LandscapeShown[] }) {
   return (
     <>
       <p class="note">
-        Loss: {[...new Set(found.map(conditionsOf))].join("; ")}. The masks are taken anew at every point; at 0 are the scores
-        of the search
+        Loss: {[...new Set(found.map(conditionsOf))].join("; ")}. The masks are taken anew at every point; at 0 are the
+        scores of the search
         {planes ? ", where maps have a ring. Drag a surface to turn all of them, or use the arrow keys" : ""}. Lines
         share one scale, and so do planes.
       </p>

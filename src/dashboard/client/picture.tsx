@@ -1,33 +1,22 @@
-import { type ComponentProps, h } from "preact";
-import { type Drawing, shapeElement, wordSize } from "../../report/drawing.js";
-import type { Colour } from "../../report/palette.js";
-
-interface PictureProps extends ComponentProps<"svg"> {
-  readonly drawing: Drawing;
-  /** What a reader who does not see the picture is told. */
-  readonly told: string;
+interface PictureProps {
+  readonly address: string;
+  readonly words: string;
+  readonly there: boolean;
+  readonly caption: string;
+  /** What stands in its place where it is not there. */
+  readonly blank?: string;
 }
 
-/** Colours as the style sheet has them, light or dark. */
-const variable = ({ name }: Colour): string => `var(--${name})`;
-
-/** A drawing of reports on the page. */
-export function Picture({ drawing: { width, height, shapes }, told, ...more }: PictureProps) {
+/** An image of the server with what it is, or a blank. */
+export function Picture({ address, words, there, caption, blank = "not at hand" }: PictureProps) {
   return (
-    <svg
-      class="drawing"
-      role="img"
-      aria-label={told}
-      viewBox={`0 0 ${width} ${height}`}
-      font-family="system-ui, sans-serif"
-      font-size={wordSize}
-      {...more}
-    >
-      {shapes.map((shape, at) => {
-        const { tag, attributes, text } = shapeElement(shape, variable);
-        const hint = "hint" in shape ? h("title", {}, shape.hint) : text;
-        return h(tag, { key: at, ...attributes }, hint);
-      })}
-    </svg>
+    <div class="picture">
+      {there ? (
+        <img src={address} alt={words} loading="lazy" width="96" height="96" />
+      ) : (
+        <span class="blank">{blank}</span>
+      )}
+      <span class="note">{caption}</span>
+    </div>
   );
 }

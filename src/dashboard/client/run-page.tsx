@@ -3,6 +3,7 @@ import { count, decimal, missing, percent, percentInterval, stageTitle } from ".
 import type { RunDetail, RunSummary } from "../api.js";
 import type { RunLog } from "../run-log.js";
 import { EventsSection } from "./events-section.js";
+import { ImagesSection } from "./images-section.js";
 import { LandscapesSection } from "./landscapes-section.js";
 import { LayersSection } from "./layers-section.js";
 import { RunCharts } from "./run-charts.js";
@@ -164,6 +165,7 @@ export function RunPage({ id }: { readonly id: string }) {
       <LayersSection detail={detail} />
       <SharpnessSection key={`sharpness ${summary.state}`} id={id} />
       <LandscapesSection key={`landscapes ${summary.state}`} rows={[{ id, name: summary.name }]} />
+      <ImagesSection key={`images ${summary.state}`} id={id} />
       <EventsSection detail={detail} />
       <Folder detail={detail} />
     </article>
