@@ -6,7 +6,7 @@ import { type Heights, heightsOf, lossRange } from "../../report/landscape-heigh
 import type { Surface } from "../../report/surface.js";
 import type { LandscapeShown, LandscapesOfRun } from "../api.js";
 import { Chart } from "./chart.js";
-import { Drawn } from "./drawn.js";
+import { DrawingPicture } from "./drawing-picture.js";
 import {
   axisName,
   conditionsOf,
@@ -68,7 +68,7 @@ function Planes({ group: { title, members }, heights }: { readonly group: Landsc
   const maps = drawn.map(({ name, map, words }, at) => (
     <figure key={`map ${at}`}>
       <figcaption>{name}, from above</figcaption>
-      <Drawn drawing={map} told={`${words}; as colours.`} />
+      <DrawingPicture drawing={map} told={`${words}; as colours.`} />
     </figure>
   ));
   const surfaces = drawn.map(({ name, surface, words }, at) => (

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { drawSurface, firstView, type Surface, type View } from "../../report/surface.js";
-import { Drawn } from "./drawn.js";
+import { DrawingPicture } from "./drawing-picture.js";
 
 /** Where all surfaces are seen from: they turn together, so that they can be compared. */
 const view = signal<View>(firstView);
@@ -45,7 +45,7 @@ export function SurfaceFigure({ title, told, surface }: SurfaceFigureProps) {
   return (
     <figure>
       <figcaption>{title}</figcaption>
-      <Drawn
+      <DrawingPicture
         class="drawing turns"
         drawing={drawSurface(surface, view.value)}
         told={`${told} Arrow keys turn it.`}

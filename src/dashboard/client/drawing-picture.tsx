@@ -2,7 +2,7 @@ import { type ComponentProps, h } from "preact";
 import { type Drawing, shapeElement, wordSize } from "../../report/drawing.js";
 import type { Colour } from "../../report/palette.js";
 
-interface DrawnProps extends ComponentProps<"svg"> {
+interface DrawingPictureProps extends ComponentProps<"svg"> {
   readonly drawing: Drawing;
   /** What a reader who does not see the picture is told. */
   readonly told: string;
@@ -12,7 +12,7 @@ interface DrawnProps extends ComponentProps<"svg"> {
 const variable = ({ name }: Colour): string => `var(--${name})`;
 
 /** A drawing of reports on the page. */
-export function Drawn({ drawing: { width, height, shapes }, told, ...more }: DrawnProps) {
+export function DrawingPicture({ drawing: { width, height, shapes }, told, ...more }: DrawingPictureProps) {
   return (
     <svg
       class="drawing"
