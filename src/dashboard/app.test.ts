@@ -16,7 +16,6 @@ import {
 import { openRun } from "../run/index.js";
 import type { CardDetail, RunDetail, RunImages, RunSummary, RunsChange } from "./api.js";
 import { type AppOptions, dashboardApp } from "./app.js";
-import { paletteCss } from "./page-files.js";
 import { workspace } from "./workspace.js";
 
 let top = "";
@@ -398,9 +397,4 @@ describe("paths", () => {
     const { files } = await json<RunDetail>(dashboard, `/api/runs/${id}`);
     expect(files.map(({ name }) => name)).not.toContain("results.json");
   });
-});
-
-test("the colours are those of reports, light and dark", () => {
-  expect(paletteCss()).toContain("--row-1:#0072b2");
-  expect(paletteCss()).toMatch(/prefers-color-scheme:dark\).*--row-1:#56b4e9/);
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { allColours, roles } from "../report/palette.js";
+import { paletteCss } from "./page-files.js";
 
 /** Relative luminance of `#rrggbb`; WCAG 2.2. */
 function luminance(colour: string): number {
@@ -46,4 +47,9 @@ describe.each(["light", "dark"] as const)("on %s pages", (which) => {
 test("the measure itself", () => {
   expect(contrast("#000000", "#ffffff")).toBeCloseTo(21);
   expect(contrast("#767676", "#ffffff")).toBeCloseTo(4.54, 2);
+});
+
+test("the colours are those of reports, light and dark", () => {
+  expect(paletteCss()).toContain("--row-1:#0072b2");
+  expect(paletteCss()).toMatch(/prefers-color-scheme:dark\).*--row-1:#56b4e9/);
 });

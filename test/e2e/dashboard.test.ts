@@ -1,16 +1,12 @@
 // The page of `s2ap dashboard` in a real browser.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Dashboard, startDashboard } from "../../src/dashboard/index.js";
+import { expect } from "vitest";
 import { type NewEvent, openRun } from "../../src/run/index.js";
-import { type Browser, builtPage, startBrowser, withoutBrowser } from "../support/browser.js";
 import {
   epochEvent,
   landscapeRecord,
-  makeAttackedImages,
   makeLandscape,
   makeMasks,
   makeRecord,
@@ -21,47 +17,18 @@ import {
   stepEvent,
   wholeRun,
 } from "../support/dashboard-runs.js";
+import { inBrowser, LivePage, soon } from "../support/live-page.js";
 
-const inBrowser = test.skipIf(withoutBrowser);
-let browser: Browser;
-let root = "";
-let dashboard: Dashboard;
-let page: Page | undefined;
+const live = new LivePage();
 
-beforeAll(async () => {
-  if (!withoutBrowser) browser = await startBrowser();
-});
-afterAll(async () => {
-  if (!withoutBrowser) await browser.close();
-});
-
-beforeEach(async () => {
-  root = mkdtempSync(join(tmpdir(), "s2ap-page-"));
-  dashboard = await startDashboard([root], { port: 0, page: builtPage, pollMs: 50 });
-});
-afterEach(async () => {
-  await page?.close();
-  page = undefined;
-  await dashboard.close();
-  rmSync(root, { recursive: true, force: true });
-  expect(browser.faults.splice(0)).toEqual([]);
-});
-
-async function open(hash = ""): Promise<Page> {
-  page = await browser.open(dashboard.url + hash);
-  return page;
-}
-
-/** Waits for what should become true, on a slow machine too. */
-const soon = <T>(of: () => Promise<T>) => expect.poll(of, { timeout: 60_000, interval: 50 });
 /** Charts that are drawn; each has one canvas or more. */
 const charts = (of: Page) => of.locator("figure:has(canvas)");
 const text = (of: Page, selector: string) => of.locator(selector).textContent();
 
 inBrowser("a run that begins appears, moves and ends, in the list and on its page", async () => {
-  const view = await open();
+  const view = await live.open();
   await view.getByText("There is no run here yet").waitFor();
-  const run = openRun(join(root, "fresh"), { seed: 5, recipe });
+  const run = openRun(join(live.root, "fresh"), { seed: 5, recipe });
   const events = wholeRun();
   const row = view.locator("tbody tr");
   await row.getByText("▶ running").waitFor();
@@ -87,19 +54,19 @@ inBrowser("a run that begins appears, moves and ends, in the list and on its pag
 });
 
 inBrowser("after the server was away and back, nothing is missing and nothing is double", async () => {
-  const folder = join(root, "a");
+  const folder = join(live.root, "a");
   using run = openRun(folder, { seed: 5, recipe });
   for (let i = 1; i <= 100; i++) run.append(stepEvent("search", i));
-  const view = await open();
+  const view = await live.open();
   await view.getByRole("link", { name: "a", exact: true }).click();
   await view.getByText("100 events").waitFor();
   await soon(() => charts(view).count()).toBe(2);
 
-  const { port } = dashboard;
-  await dashboard.close();
+  const { port } = live.dashboard;
+  await live.dashboard.close();
   await view.getByText("connection lost").waitFor();
   for (let i = 101; i <= 150; i++) run.append(stepEvent("search", i));
-  dashboard = await startDashboard([root], { port, page: builtPage, pollMs: 50 });
+  await live.start(port);
   await view.getByText("150 events").waitFor();
   await view.getByText("● live").waitFor();
   run.append(epochEvent("search", 4));
@@ -110,19 +77,19 @@ inBrowser("after the server was away and back, nothing is missing and nothing is
   run.append(stepEvent("search", 11));
   await view.getByText("11 events").waitFor();
   // The refused connections while it was away are the browser's own remark, and what this test is about.
-  const remarks = browser.faults
+  const remarks = live.browser.faults
     .splice(0)
     .filter((fault) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY/.test(fault));
   expect(remarks).toEqual([]);
 });
 
 inBrowser("runs are filtered, sorted and compared", async () => {
-  makeRun(join(root, "hydra"), wholeRun());
-  makeRun(join(root, "s2ap"), wholeRun());
-  makeRun(join(root, "other"), [stepEvent("search", 1)], "failed");
-  makeMasks(join(root, "hydra"), { "conv1.weight": [1, 1, 1, 0], "fc.weight": [1, 0] });
-  makeMasks(join(root, "s2ap"), { "conv1.weight": [1, 1, 0, 1], "fc.weight": [1, 0] });
-  const view = await open();
+  makeRun(join(live.root, "hydra"), wholeRun());
+  makeRun(join(live.root, "s2ap"), wholeRun());
+  makeRun(join(live.root, "other"), [stepEvent("search", 1)], "failed");
+  makeMasks(join(live.root, "hydra"), { "conv1.weight": [1, 1, 1, 0], "fc.weight": [1, 0] });
+  makeMasks(join(live.root, "s2ap"), { "conv1.weight": [1, 1, 0, 1], "fc.weight": [1, 0] });
+  const view = await live.open();
   const names = () => view.locator("tbody th a").allInnerTexts();
   await view.getByText("3 of 3 runs").waitFor();
   await view.getByRole("button", { name: "Run", exact: false }).first().click();
@@ -158,143 +125,19 @@ inBrowser("runs are filtered, sorted and compared", async () => {
 
 inBrowser("twelve runs are compared live, more than a browser has connections to one host", async () => {
   const names = Array.from({ length: 12 }, (_, i) => `run-${i}`);
-  for (const name of names) makeRun(join(root, name), wholeRun());
+  for (const name of names) makeRun(join(live.root, name), wholeRun());
   // The last of them: the first ones would get through even if each had a connection of its own.
-  const live = openRun(join(root, "run-11"), { seed: 7, recipe });
-  const view = await open();
+  const last = openRun(join(live.root, "run-11"), { seed: 7, recipe });
+  const view = await live.open();
   await view.getByText("12 of 12 runs").waitFor();
   for (const name of names) await view.getByLabel(`Compare ${name}`, { exact: true }).check();
   await view.getByRole("link", { name: "Compare 12 runs" }).click();
   await soon(() => view.locator("table.compare tbody tr").count()).toBe(12);
   await soon(() => charts(view).count()).toBe(4);
   await view.getByText("▶ running").waitFor();
-  live.append({ ...(wholeRun().at(-1) as NewEvent & { type: "evaluation" }), robustAccuracy: 0.555 });
+  last.append({ ...(wholeRun().at(-1) as NewEvent & { type: "evaluation" }), robustAccuracy: 0.555 });
   await view.getByText("55.5").waitFor();
-  live.close();
-});
-
-inBrowser(
-  "landscapes appear as they are computed, turn by keys and by dragging, and are compared on one scale",
-  async () => {
-    for (const name of ["plain", "s2ap"]) makeRun(join(root, name), wholeRun());
-    const line = { directions: ["eigen1"] };
-    makeLandscape(join(root, "plain"), landscapeRecord(4, { done: 12 }));
-    makeLandscape(join(root, "plain"), landscapeRecord(4, line), "landscape-eigen.json");
-    makeLandscape(join(root, "s2ap"), landscapeRecord(1, { images: 64 }));
-    makeLandscape(join(root, "s2ap"), landscapeRecord(1, line), "landscape-eigen.json");
-    const view = await open();
-    await view.getByRole("link", { name: "plain", exact: true }).click();
-    await view.getByRole("heading", { name: "Loss landscapes over scores" }).waitFor();
-    await view.getByText("plain (12 of 25 points), as a surface").waitFor();
-    const surface = view.getByRole("img", { name: /as a surface/ });
-    const patches = surface.locator("path[stroke-width='0.4']");
-    expect(await patches.count()).toBe(5);
-    makeLandscape(join(root, "plain"), landscapeRecord(4));
-    await soon(() => patches.count()).toBe(16);
-
-    const seen = () => patches.first().getAttribute("d");
-    const before = await seen();
-    await surface.focus();
-    await view.keyboard.press("ArrowRight");
-    await soon(seen).not.toBe(before);
-    await view.keyboard.press("ArrowLeft");
-    await soon(seen).toBe(before);
-    await surface.hover();
-    await view.mouse.down();
-    await view.mouse.move(500, 300, { steps: 3 });
-    await view.mouse.up();
-    await soon(seen).not.toBe(before);
-    await view.mouse.move(600, 300);
-    const after = await seen();
-    await view.mouse.move(650, 300);
-    expect(await seen()).toBe(after);
-
-    const runs = (await (await fetch(`${dashboard.url}api/runs`)).json()) as { id: string; name: string }[];
-    const id = (name: string) => runs.find((run) => run.name === name)?.id;
-    await view.goto(`${dashboard.url}#/compare/${id("plain")},${id("s2ap")}`);
-    await view
-      .getByRole("img", { name: /^Along eigen1\. Loss: plain from 1\.50 to 5\.50.*; s2ap from 1\.50 to 2\.50/ })
-      .waitFor();
-    const maps = view.getByRole("img", { name: /as colours/ });
-    expect(await maps.count()).toBe(2);
-    const scale = async (map: number) => (await maps.nth(map).locator("text").allTextContents()).slice(-4);
-    expect(await scale(0)).toEqual(["0", "4", "8", "loss"]);
-    expect(await scale(1)).toEqual(await scale(0));
-    const corner = (map: number) => maps.nth(map).locator("path").first().getAttribute("fill");
-    expect([await corner(0), await corner(1)]).toEqual(["var(--ramp-22)", "var(--ramp-9)"]);
-    await view.getByText("they differ in number of images").waitFor();
-    expect(await view.locator("table.landscapes tbody tr").count()).toBe(4);
-
-    // A file that is damaged meanwhile is named, and takes nothing else with it.
-    writeFileSync(join(root, "s2ap/landscape.json"), "{");
-    await view.reload();
-    await view.getByText("landscape.json: expected what s2ap landscape wrote, got no JSON").waitFor();
-    await soon(() => maps.count()).toBe(1);
-  },
-);
-const widths = (of: Page) =>
-  of
-    .locator(".images img")
-    .evaluateAll((all) => all.map((img) => (img as unknown as { naturalWidth: number }).naturalWidth));
-
-inBrowser("the images of a record are shown by what broke them: clean, adversarial, difference", async () => {
-  const indices = Array.from({ length: 90 }, (_, i) => i);
-  makeRecord(join(root, "r"), { shape: [1, 28, 28], clean: 90, indices, classNames: ["cat", "dog"] });
-  const view = await open("#/cards");
-  await view.getByRole("link", { name: /r$/ }).click();
-  await view.getByText("24 of 90 images").waitFor();
-  // From the keyboard alone: the filter, and further images, at the first of which the focus goes on.
-  const filter = view.getByLabel("Show");
-  await filter.focus();
-  await view.keyboard.type("broken by apgd");
-  await view.getByText("24 of 30 images").waitFor();
-  expect(await filter.inputValue()).toBe("broken by apgd-ce");
-  const first = view.locator(".images li").first();
-  expect(await first.locator("h3").textContent()).toBe("1: cat");
-  expect(await first.locator(".picture .note").allInnerTexts()).toEqual([
-    "clean: cat",
-    "adversarial: dog",
-    "difference: 0.030",
-  ]);
-  await view.getByRole("button", { name: "Show more images" }).focus();
-  await view.keyboard.press("Enter");
-  await view.getByText("30 of 30 images").waitFor();
-  await soon(() => view.evaluate("document.activeElement.innerText")).toContain("73: cat");
-  for (const image of await view.locator(".images img").all()) await image.scrollIntoViewIfNeeded();
-  await soon(() => widths(view)).toEqual(Array(90).fill(28));
-
-  await filter.selectOption("wrong without an attack");
-  await view.getByText("24 of 30 images").waitFor();
-  expect(await first.locator(".picture .note").first().textContent()).toBe("clean: dog");
-  expect(await first.locator(".blank").allInnerTexts()).toEqual(["none", "none"]);
-});
-
-inBrowser("a record without clean images, or with some, says so, and what to do", async () => {
-  makeRecord(join(root, "old"));
-  makeRecord(join(root, "some"), { clean: 2 });
-  const view = await open("#/cards");
-  await view.getByRole("link", { name: /old$/ }).click();
-  await view.getByText("Give the command that made it once more").waitFor();
-  await soon(() => widths(view)).toEqual([4, 4]); // two points
-  await view.goBack();
-  await view.getByRole("link", { name: /some$/ }).click();
-  await view.getByText("Clean images are kept of the first 2 images").waitFor();
-  await soon(() => widths(view)).toEqual([4, 4, 4, 4, 4]); // two, two points, one difference
-});
-
-inBrowser("a run's page has its attacked images with what networks see in them", async () => {
-  makeRun(join(root, "exp", "dense"), wholeRun());
-  makeAttackedImages(join(root, "exp"), ["dense", "hydra"]);
-  const view = await open();
-  await view.getByRole("link", { name: "dense", exact: true }).click();
-  await view.getByRole("heading", { name: "Attacked images" }).waitFor();
-  await view.getByText("attacked at eps 8/255 against dense").waitFor();
-  expect(await view.locator("table.seen").first().locator("tbody tr").allInnerTexts()).toEqual([
-    expect.stringMatching(/^dense\s+zero ✓\s+one ✗$/),
-    expect.stringMatching(/^hydra\s+zero ✓\s+one ✗$/),
-  ]);
-  await view.locator(".images").scrollIntoViewIfNeeded();
-  await soon(() => widths(view)).toEqual(Array(6).fill(2));
+  last.close();
 });
 
 const HOSTILE = `<img src=x onerror="alert('h')"><script>alert(1)</script>`;
@@ -309,20 +152,20 @@ inBrowser("names and texts from run files are text, wherever they stand", async 
   });
   const warning = { type: "warning", code: HOSTILE, message: `${HOSTILE}\u202e javascript:alert(1)` } as const;
   for (const name of ["a", "b"]) {
-    makeRun(join(root, name), [...wholeRun(), epoch, warning], "done", HOSTILE);
+    makeRun(join(live.root, name), [...wholeRun(), epoch, warning], "done", HOSTILE);
     makeLandscape(
-      join(root, name),
+      join(live.root, name),
       landscapeRecord(1, { directions: [HOSTILE, "{b|x}"] }),
       "landscape-<img src=x>.json",
     );
-    makeLandscape(join(root, name), landscapeRecord(1, { directions: [HOSTILE] }));
+    makeLandscape(join(live.root, name), landscapeRecord(1, { directions: [HOSTILE] }));
     writeFileSync(
-      join(root, name, "sharpness.json"),
+      join(live.root, name, "sharpness.json"),
       JSON.stringify(sharpnessOfLayers).replaceAll('"fc.weight"', JSON.stringify(HOSTILE)),
     );
   }
-  makeRecord(join(root, "r"), { className: HOSTILE });
-  const view = await open();
+  makeRecord(join(live.root, "r"), { className: HOSTILE });
+  const view = await live.open();
   const inert = async () => {
     expect(await view.locator("img[src=x], main script, iframe, [onerror]").count()).toBe(0);
     await view.getByText("<script>alert(1)</script>").first().waitFor();
@@ -339,17 +182,17 @@ inBrowser("names and texts from run files are text, wherever they stand", async 
   // The tooltips of charts, too.
   for (const chart of await view.locator("figure [role=img]").all()) await chart.hover();
   await inert();
-  await view.goto(`${dashboard.url}#/cards`);
+  await view.goto(`${live.dashboard.url}#/cards`);
   await view.getByRole("link", { name: /r$/ }).click();
   await inert();
-  await view.goto(`${dashboard.url}#/run/${encodeURIComponent(HOSTILE)}`);
+  await view.goto(`${live.dashboard.url}#/run/${encodeURIComponent(HOSTILE)}`);
   await view.getByRole("heading", { name: "Runs" }).waitFor();
 });
 
 inBrowser("everything is reached with the keyboard, and the focus is seen", async () => {
-  makeRun(join(root, "alpha"), wholeRun());
-  makeRun(join(root, "beta"), wholeRun());
-  const view = await open();
+  makeRun(join(live.root, "alpha"), wholeRun());
+  makeRun(join(live.root, "beta"), wholeRun());
+  const view = await live.open();
   await view.getByText("2 of 2 runs").waitFor();
   const focused = () =>
     view.evaluate(
@@ -385,16 +228,16 @@ inBrowser("everything is reached with the keyboard, and the focus is seen", asyn
 });
 
 inBrowser("dark pages, narrow ones and a run without any event are whole too", async () => {
-  makeRun(join(root, "empty"), []);
-  makeRun(join(root, "whole"), wholeRun());
-  writeFileSync(join(root, "whole/sharpness.json"), JSON.stringify(sharpnessOfLayers));
-  makeLandscape(join(root, "whole"), landscapeRecord(2));
-  const view = await open();
+  makeRun(join(live.root, "empty"), []);
+  makeRun(join(live.root, "whole"), wholeRun());
+  writeFileSync(join(live.root, "whole/sharpness.json"), JSON.stringify(sharpnessOfLayers));
+  makeLandscape(join(live.root, "whole"), landscapeRecord(2));
+  const view = await live.open();
   await view.emulateMedia({ colorScheme: "dark" });
   await view.setViewportSize({ width: 380, height: 700 });
   await view.getByRole("link", { name: "empty" }).click();
   await view.getByText("0 events").waitFor();
-  await view.goto(dashboard.url);
+  await view.goto(live.dashboard.url);
   await view.getByRole("link", { name: "whole" }).click();
   await soon(() => charts(view).count()).toBe(5);
   await soon(() => view.locator("table.sharpness tbody tr").allInnerTexts()).toEqual([
