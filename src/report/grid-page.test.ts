@@ -85,10 +85,12 @@ describe("the page of a grid", () => {
   });
 
   test("calls distinguishable only what is clear in every repetition and in one direction", () => {
-    expect(page).toMatch(/- Before it, distinguishable: hydra plain is above rst plain by 30\.0 and 30\.0 points\./);
+    expect(page).toMatch(
+      /- Before it, distinguishable: hydra plain is above rst plain by 30\.0 and 30\.0 points \(mean 30\.0, 95 % 2\d\.\d to 3\d\.\d\)\./,
+    );
     // After finetuning one seed of rst is level with hydra.
     expect(page).toMatch(
-      /- After finetuning, not distinguishable: rst plain less hydra plain: −30\.0 and 0\.5 points, clear in some repetitions and not in all\./,
+      /- After finetuning, not distinguishable: rst plain less hydra plain: −30\.0 and 0\.5 points \(mean −14\.8, 95 % −1\d\.\d to −1\d\.\d\), clear in some repetitions and not in all\./,
     );
     expect(page).toMatch(
       /- After finetuning, not distinguishable: hydra s2ap less hydra plain|hydra plain: 1\.0 and −0\.5 points/,

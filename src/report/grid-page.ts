@@ -3,21 +3,14 @@ import { wilson } from "../util/index.js";
 import { type Block, figures, type ReportDocument, type Section, type Table, words } from "./blocks.js";
 import { count, decimal, listing, missing, percent, percentInterval, significant } from "./format.js";
 import { claimsSection } from "./grid-claims.js";
+import { type DifferenceOf, differences, RESAMPLES } from "./grid-contests.js";
 import type { AccuracyData, CellData, GridData } from "./grid-data.js";
 import { budgetText, controlText, ledger, meanTable } from "./grid-means.js";
-import {
-  CONTROL,
-  isDone,
-  type Pair,
-  type PairTest,
-  pairsOf,
-  share,
-  successes,
-  testsOf,
-  threshold,
-} from "./grid-pairs.js";
+import { pairTables } from "./grid-pair-tables.js";
+import { CONTROL, isDone, type Pair, pairsOf, share, successes, testsOf, threshold } from "./grid-pairs.js";
 import { noise, resolution, scratchText, verdicts } from "./grid-sentences.js";
 import { sharpnessSection } from "./grid-sharpness.js";
+import { stabilitySection } from "./grid-stability.js";
 import { sweepSection } from "./grid-sweep.js";
 import { markdown } from "./markdown.js";
 
@@ -76,27 +69,10 @@ function costTable({ cells, distances }: GridData, axes: readonly string[]): Tab
       figures("Passes, finetuning"),
       figures("Minutes"),
       figures("Mask replaced, % of kept, by epoch"),
-      figures("Mask against the other repetition, % of kept"),
+      figures("Mask against the other repetitions, % of kept"),
       figures("Swapped by the perturbation, % of kept"),
     ],
     rows: cells.map(row),
-  };
-}
-
-const probability = (p: number) => (p < 0.0001 ? "< 0.0001" : decimal(p, 4));
-
-function pairTable(pairs: readonly Pair[], axis: string): Table {
-  const numbers = (test: PairTest | null) =>
-    test === null
-      ? [missing, missing, missing]
-      : [decimal(100 * test.difference, 1), `${test.onlyA} / ${test.onlyB}`, probability(test.p)];
-  return {
-    caption: `Cells that differ in ${axis}: robust accuracy of B less that of A, in points`,
-    columns: [
-      ...["A", "B"].map(words),
-      ...["Before", "Only A / only B, images", "p", "After", "Only A / only B, images", "p"].map(figures),
-    ],
-    rows: pairs.map(({ a, b, before, after }) => [a.name, b.name, ...numbers(before), ...numbers(after)]),
   };
 }
 
@@ -114,20 +90,26 @@ export function gridSummary({ cells }: GridData): string {
 
 const paragraph = (text: string): Block[] => (text === "" ? [] : [{ kind: "text", text }]);
 
-function comparison(grid: GridData, pairs: readonly Pair[], axes: readonly string[]): Section {
+function rule(grid: GridData, pairs: readonly Pair[]): string {
   const limit = significant(threshold(pairs), 2);
-  const how =
-    "Cells are compared on the same images, attacked with the same noise, by McNemar's test. With " +
+  return (
+    "Cells are compared on the same images, attacked with the same noise, by McNemar's test of robust accuracy. With " +
     `${testsOf(pairs).length} comparisons on this page, a difference counts as distinguishable where p < ${limit} (5 % shared out ` +
-    `among all) in every ${grid.repeat} and in the same direction. Differences are given ${grid.repeat} by ${grid.repeat}.`;
-  const blocks: Block[] = [...paragraph(how), ...paragraph(noise(pairs, grid.repeat)), ...paragraph(resolution(pairs))];
+    `among all) in every ${grid.repeat} and in the same direction. Differences are given ${grid.repeat} by ${grid.repeat}, in brackets their mean with its ` +
+    `95 % paired bootstrap interval (BCa, ${count(RESAMPLES)} resamples of the images): how large the difference is between these networks on ` +
+    "other images. The intervals, each by itself, decide nothing: that is McNemar's test alone."
+  );
+}
+
+function comparison(grid: GridData, pairs: readonly Pair[], axes: readonly string[], of: DifferenceOf): Section {
+  const blocks: Block[] = [...[rule(grid, pairs), noise(pairs, grid.repeat), resolution(pairs)].flatMap(paragraph)];
   for (const axis of axes.filter((name) => name !== grid.repeat)) {
-    const items = verdicts(pairs, axis, grid);
+    const items = verdicts(pairs, axis, grid, of);
     blocks.push({ kind: "heading", text: `By ${axis}` });
     if (items.length === 0) blocks.push(...paragraph("No two finished cells differ in this alone."));
     else blocks.push({ kind: "list", items });
   }
-  const controls = verdicts(pairs, CONTROL, grid);
+  const controls = verdicts(pairs, CONTROL, grid, of);
   if (controls.length > 0) {
     blocks.push({ kind: "heading", text: "Against small dense networks" }, ...paragraph(controlText(grid)));
     blocks.push({ kind: "list", items: controls });
@@ -136,12 +118,22 @@ function comparison(grid: GridData, pairs: readonly Pair[], axes: readonly strin
   return { id: "comparison", title: "What is distinguishable, and what is not", blocks };
 }
 
-function limits(grid: GridData): Section {
-  const repeats = new Set(grid.cells.map(({ at }) => at[grid.repeat])).size;
+function limits(grid: GridData, measured: AccuracyData | undefined): Section {
+  const { cells, repeat } = grid;
+  const repeats = new Set(cells.map(({ at }) => at[repeat])).size;
+  const shared = cells.some(({ scratch, control }) => !scratch && control === undefined);
+  const few =
+    repeats === 1 ? `One ${repeat}: a difference is one between these networks, not between methods.` : undefined;
+  const one =
+    `${repeats} repetitions differ in the search and finetuning only: there is one dense network, and another could order ` +
+    "the methods otherwise.";
+  const bound = `${measured?.attack} is an upper bound of robust accuracy. AutoAttack would lower every number, and not all by as much.`;
+  const isWhole = measured === undefined || measured.attack.startsWith("aa-") || measured.eps === "";
   const items = [
-    `${repeats} repetitions differ in the search and finetuning only: there is one dense network, and another could order the methods otherwise.`,
-    "PGD is an upper bound of robust accuracy, and a loose one. AutoAttack would lower every number.",
-    "The training is short, the network narrow. Published orders of methods come from 20 search and 100 finetuning epochs.",
+    ...(few === undefined ? [] : [few]),
+    ...(shared && repeats > 1 ? [one] : []),
+    ...(isWhole ? [] : [bound]),
+    "All of this is at the recipe's data, network and lengths of training; other ones may order the methods otherwise.",
   ];
   return { id: "limits", title: "What this cannot show", blocks: [{ kind: "list", items }] };
 }
@@ -172,16 +164,11 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
       ...(grid.budget ? paragraph(budgetText(grid.budget)) : []),
       { kind: "table", table: costTable(grid, axes) },
       ...paragraph(
-        "Mask replaced: Hamming distance / 2k to the mask of the epoch before (of the first epoch: to the start); 0 is the same mask, " +
-          "100 one that shares no weight. Two masks drawn at random would be as far apart as the share of weights removed. " +
-          "Passes are forward and backward, of batches. Minutes are those of the clock, whatever else the machine did.",
+        "Masks are told below. Passes are forward and backward, of batches. Minutes are those of the clock, whatever else the machine did.",
       ),
     ],
   };
-  const tables = [...axes, CONTROL].flatMap((axis): Block[] => {
-    const own = pairs.filter((pair) => pair.axis === axis);
-    return own.length === 0 && axis === CONTROL ? [] : [{ kind: "table", table: pairTable(own, axis) }];
-  });
+  const of = differences(pairs[0]?.a.result.before.robust.length ?? 1);
   return {
     title: grid.title,
     lead: `${how}Every number of this page is written by: ${command}. It goes on where it was stopped.`,
@@ -189,11 +176,14 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
     sections: [
       ...claimsSection(grid),
       numbers,
+      ...stabilitySection(grid),
       ...sharpnessSection(grid),
       ...sweepSection(grid),
-      ...(pairs.length === 0 ? [] : [comparison(grid, pairs, axes)]),
-      limits(grid),
-      ...(pairs.length === 0 ? [] : [{ id: "pairs", title: "Every comparison", blocks: tables }]),
+      ...(pairs.length === 0 ? [] : [comparison(grid, pairs, axes, of)]),
+      limits(grid, measured),
+      ...(pairs.length === 0
+        ? []
+        : [{ id: "pairs", title: "Every comparison", blocks: pairTables(pairs, { axes, repeat: grid.repeat }, of) }]),
       ...(costs.length === 0 ? [] : [{ id: "ledger", title: "What it cost", blocks: costs }]),
       sources(grid),
     ],

@@ -1,40 +1,14 @@
 import { decimal, listing } from "./format.js";
-import type { CellData, GridData } from "./grid-data.js";
+import { type Contest, contests, type DifferenceOf, named, type When } from "./grid-contests.js";
+import type { GridData } from "./grid-data.js";
 import { type DoneCell, isDone, type Pair, type PairTest, share, testsOf, threshold } from "./grid-pairs.js";
 
 const points = (difference: number) => `${decimal(100 * Math.abs(difference), 1)} points`;
 
-type When = "before" | "after";
 const moments: readonly (readonly [When, string])[] = [
   ["after", "After finetuning"],
   ["before", "Before it"],
 ];
-
-/** The labels of a cell without one choice. */
-function named({ at }: CellData, ...without: readonly string[]): string {
-  return Object.entries(at)
-    .filter(([axis, label]) => !without.includes(axis) && label !== "")
-    .map(([, label]) => label)
-    .join(" ");
-}
-
-/** The same two things compared in each repetition. */
-interface Contest {
-  readonly a: string;
-  readonly b: string;
-  readonly pairs: readonly Pair[];
-}
-
-function contests(pairs: readonly Pair[], repeat: string): Contest[] {
-  const found = new Map<string, { a: string; b: string; pairs: Pair[] }>();
-  for (const pair of pairs) {
-    const [a, b] = [named(pair.a, repeat), named(pair.b, repeat)];
-    const contest = found.get(`${a} | ${b}`) ?? { a, b, pairs: [] };
-    contest.pairs.push(pair);
-    found.set(`${a} | ${b}`, contest);
-  }
-  return [...found.values()];
-}
 
 const sides = (tests: readonly PairTest[]) => new Set(tests.map(({ difference }) => Math.sign(difference)));
 
@@ -43,32 +17,55 @@ function amounts(tests: readonly PairTest[]): string {
   return `by ${listing(tests.map(({ difference }) => decimal(100 * Math.abs(difference), 1)))} points`;
 }
 
-function told({ a, b, pairs }: Contest, when: When, limit: number, repeats: number): { shown: boolean; text: string } {
+/** ` (mean 1.2, 95 % 0.4 to 2.0)`; of one repetition ` (95 % ...)`. */
+function within(pairs: readonly Pair[], when: When, flip: number, of: DifferenceOf): string {
+  const found = of(pairs, when, "robust");
+  if (found === undefined) return "";
+  const [low, high] = found.images.map((end) => flip * end).sort((x, y) => x - y) as [number, number];
+  const mean = found.each.length > 1 ? `mean ${decimal(100 * flip * found.mean, 1)}, ` : "";
+  return ` (${mean}95 % ${decimal(100 * low, 1)} to ${decimal(100 * high, 1)})`;
+}
+
+interface Rule {
+  /** p must be below it. */
+  readonly limit: number;
+  readonly repeats: number;
+}
+
+function told(
+  { a, b, pairs }: Contest,
+  when: When,
+  { limit, repeats }: Rule,
+  of: DifferenceOf,
+): { shown: boolean; text: string } {
   const tests = pairs.flatMap((pair) => pair[when] ?? []);
   const clear = tests.filter(({ p }) => p < limit);
   const all = clear.length === tests.length && sides(tests).size === 1;
-  const [high, low] = (tests[0] as PairTest).difference > 0 ? [b, a] : [a, b];
+  const up = (tests[0] as PairTest).difference > 0;
+  const [high, low] = up ? [b, a] : [a, b];
   if (all) {
     const sure = tests.length < repeats ? ` (in ${tests.length} of ${repeats} repetitions)` : "";
-    return { shown: true, text: `${high} is above ${low} ${amounts(tests)}${sure}` };
+    return {
+      shown: true,
+      text: `${high} is above ${low} ${amounts(tests)}${within(pairs, when, up ? 1 : -1, of)}${sure}`,
+    };
   }
   const signed = listing(tests.map(({ difference }) => decimal(100 * difference, 1)));
   const some = clear.length > 0 ? ", clear in some repetitions and not in all" : "";
-  return { shown: false, text: `${b} less ${a}: ${signed} points${some}` };
+  return { shown: false, text: `${b} less ${a}: ${signed} points${within(pairs, when, 1, of)}${some}` };
 }
 
 /** What the comparisons along a choice show, and what they do not. */
-export function verdicts(pairs: readonly Pair[], axis: string, grid: GridData): string[] {
+export function verdicts(pairs: readonly Pair[], axis: string, grid: GridData, of: DifferenceOf): string[] {
   const { repeat, cells } = grid;
-  const limit = threshold(pairs);
-  const repeats = new Set(cells.map(({ at }) => at[repeat])).size;
+  const rule: Rule = { limit: threshold(pairs), repeats: new Set(cells.map(({ at }) => at[repeat])).size };
   const own = contests(
     pairs.filter((pair) => pair.axis === axis),
     repeat,
   );
   return moments.flatMap(([when, title]) => {
     const both = own.filter((contest) => contest.pairs.some((pair) => pair[when] !== null));
-    const found = both.map((contest) => told(contest, when, limit, repeats));
+    const found = both.map((contest) => told(contest, when, rule, of));
     const part = (shown: boolean) => found.filter((one) => one.shown === shown).map(({ text }) => text);
     const said = (head: string, texts: string[]) =>
       texts.length === 0 ? [] : [`${title}, ${head}: ${texts.join("; ")}.`];

@@ -1,9 +1,9 @@
-// What was measured of the searches of a grid's cells: the loss over scores, and how far masks moved.
+// What was measured of the searches of a grid's cells: the loss over scores.
 import { meanInterval } from "../util/index.js";
 import { type Block, figures, type Section, type Table, words } from "./blocks.js";
-import { count, missing, percent, significant } from "./format.js";
+import { count, missing, significant } from "./format.js";
 import type { CellData, CellSharpness, GridData } from "./grid-data.js";
-import { groupsOf, meanText } from "./grid-means.js";
+import { groupsOf } from "./grid-means.js";
 import { type DoneCell, isDone } from "./grid-pairs.js";
 
 export type State = CellSharpness["states"][number];
@@ -42,46 +42,20 @@ function stateTable({ cells }: GridData, axes: readonly string[]): Table {
 /** Means over the repetitions at the end of the search. */
 function endTable(grid: GridData): Table {
   const axes = Object.keys(grid.cells[0]?.at ?? {}).filter((axis) => axis !== grid.repeat);
-  const rows = groupsOf(grid).map(({ labels, cells }) => {
+  const rows = groupsOf(grid).flatMap(({ labels, cells }) => {
     const ends = cells.flatMap((cell) => lastState(cell) ?? []);
-    const distances = cells.flatMap(({ result }) => result.maskDistances.at(-1) ?? []);
-    const swaps = cells.flatMap(({ result }) => result.swapFraction ?? []);
+    if (ends.length === 0) return [];
     return [
-      ...labels.map((label) => label || missing),
-      spread(ends.flatMap(({ topEigenvalue }) => topEigenvalue?.value ?? [])),
-      spread(ends.flatMap(({ worstRise }) => worstRise ?? [])),
-      distances.length === 0 ? missing : meanText(distances),
-      swaps.length === 0 ? missing : meanText(swaps),
+      [
+        ...labels.map((label) => label || missing),
+        spread(ends.flatMap(({ topEigenvalue }) => topEigenvalue?.value ?? [])),
+        spread(ends.flatMap(({ worstRise }) => worstRise ?? [])),
+      ],
     ];
   });
-  const heads = [
-    "Top eigenvalue",
-    "Worst rise in the ball",
-    "Mask replaced in the last epoch, % of kept",
-    "Swapped by the perturbation, % of kept",
-  ];
   return {
     caption: `After the search, mean over ${grid.repeat} (95 % t interval): each ${grid.repeat}`,
-    columns: [...axes.map(words), ...heads.map(figures)],
-    rows,
-  };
-}
-
-/** Masks between one epoch and the one before, means over the repetitions. */
-function distanceTable(grid: GridData): Table {
-  const axes = Object.keys(grid.cells[0]?.at ?? {}).filter((axis) => axis !== grid.repeat);
-  const groups = groupsOf(grid);
-  const epochs = Math.max(0, ...grid.cells.map(({ result }) => result?.maskDistances.length ?? 0));
-  const rows = groups.map(({ labels, cells }) => [
-    ...labels.map((label) => label || missing),
-    ...Array.from({ length: epochs }, (_, epoch) => {
-      const found = cells.flatMap(({ result }) => result.maskDistances[epoch] ?? []);
-      return found.length === 0 ? missing : found.map((distance) => percent(distance)).join(", ");
-    }),
-  ]);
-  return {
-    caption: `Mask replaced in each epoch, % of kept: each ${grid.repeat}`,
-    columns: [...axes.map(words), ...Array.from({ length: epochs }, (_, i) => figures(`Epoch ${i + 1}`))],
+    columns: [...axes.map(words), ...["Top eigenvalue", "Worst rise in the ball"].map(figures)],
     rows,
   };
 }
@@ -101,10 +75,10 @@ function howText({ settings }: CellSharpness): string {
 export function sharpnessSection(grid: GridData): Section[] {
   const first = grid.cells.filter(isDone).find(({ result }) => result.sharpness !== undefined)?.result.sharpness;
   if (first === undefined) return [];
-  const tables = [endTable(grid), distanceTable(grid), stateTable(grid, Object.keys(grid.cells[0]?.at ?? {}))];
+  const tables = [endTable(grid), stateTable(grid, Object.keys(grid.cells[0]?.at ?? {}))];
   const blocks: Block[] = [
     { kind: "text", text: howText(first) },
     ...tables.map((table): Block => ({ kind: "table", table })),
   ];
-  return [{ id: "sharpness", title: "Sharpness of the scores and movement of the masks", blocks }];
+  return [{ id: "sharpness", title: "Sharpness of the scores", blocks }];
 }

@@ -32,6 +32,7 @@ test("every quantity that was measured has a curve for each of the other choices
     "gamma-robust-after",
     "gamma-robust-before",
     "gamma-clean-after",
+    "gamma-clean-before",
     "gamma-mask-distance",
   ]);
   expect(sweeps[0]?.curves).toEqual([
@@ -57,6 +58,25 @@ test("the chart names its numbers, and the page tells it in words and numbers", 
   const page = gridMarkdown(grid, { command: "c" });
   expect(page).toContain("awp\\_on 43.0 at 0.003, 44.0 at 0.03 and 42.0 at 0.1;");
   expect(page).toMatch(/\| awp\\_on +\| gamma 0\.003 +\| +43\.0 \(17\.6 to 68\.4\): 41\.0, 45\.0 \|/);
+});
+
+test("sharpness is drawn where it was measured, in its own unit", () => {
+  const settings = {
+    ...{ images: 8, split: "selection", attack: "pgd-1", norm: "linf", eps: "8/255", objective: "pgd-at" },
+    ...{ gamma: 0.01, lanczosSteps: 5, dtype: "float32" },
+  };
+  const measured = cells.map((one, i): CellData => {
+    const top = { value: 250 + i, bound: 0.1 };
+    const states = [{ epoch: 2, objectiveLoss: 1, topEigenvalue: top, worstRise: null }];
+    return { ...one, result: { ...(one.result as never), sharpness: { settings, states } } };
+  });
+  const found = sweepsOf({ ...grid, cells: measured }).filter(({ unit }) => unit === "number");
+  expect(found.map(({ id }) => id)).toEqual(["gamma-top-eigenvalue"]);
+  expect(found[0]?.curves[0]?.points[0]).toEqual({ x: 0.003, values: [253, 254] });
+  const page = gridMarkdown({ ...grid, cells: measured }, { command: "c" });
+  expect(page).toContain("Top eigenvalue after the search by gamma: awp\\_on 254 at 0.003");
+  expect(page.replace(/ +/g, " ")).toMatch(/\| awp\\_off \| gamma 0\.003 \| 255 \|/);
+  expect(found[0] && sweepChart(found[0])).toContain(">256</text>");
 });
 
 test("points of unequal repetitions are told", () => {

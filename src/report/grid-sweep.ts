@@ -12,10 +12,11 @@ import {
   topName,
   valueAxis,
 } from "./chart-frame.js";
-import { decimal, listing } from "./format.js";
+import { decimal, listing, significant } from "./format.js";
 import type { CellNumbers, GridData } from "./grid-data.js";
 import { meanText } from "./grid-means.js";
 import { type DoneCell, isDone, share } from "./grid-pairs.js";
+import { lastState, spread } from "./grid-sharpness.js";
 import { roles, rowStyles, type Style } from "./palette.js";
 import { niceScale } from "./scale.js";
 
@@ -23,20 +24,33 @@ interface Quantity {
   /** Part of a file's name. */
   readonly id: string;
   readonly title: string;
-  /** In [0,1]; null where the cell has none. */
-  of(result: CellNumbers): number | null;
+  /** A share in [0,1], shown in percent, or a number as it is. */
+  readonly unit: Unit;
+  /** Null where the cell has none. */
+  of(cell: DoneCell): number | null;
 }
 
+type Unit = "percent" | "number";
+
+const percents = (id: string, title: string, of: (result: CellNumbers) => number | null): Quantity => ({
+  ...{ id, title, unit: "percent", of: ({ result }) => of(result) },
+});
+
 const QUANTITIES: readonly Quantity[] = [
-  { id: "robust-after", title: "Robust accuracy after finetuning, %", of: ({ after }) => after && share(after.robust) },
-  { id: "robust-before", title: "Robust accuracy before finetuning, %", of: ({ before }) => share(before.robust) },
-  { id: "clean-after", title: "Clean accuracy after finetuning, %", of: ({ after }) => after && share(after.clean) },
+  percents("robust-after", "Robust accuracy after finetuning, %", ({ after }) => after && share(after.robust)),
+  percents("robust-before", "Robust accuracy before finetuning, %", ({ before }) => share(before.robust)),
+  percents("clean-after", "Clean accuracy after finetuning, %", ({ after }) => after && share(after.clean)),
+  percents("clean-before", "Clean accuracy before finetuning, %", ({ before }) => share(before.clean)),
+  percents("mask-distance", "Mask replaced in the last search epoch, % of kept", (r) => r.maskDistances.at(-1) ?? null),
+  percents("swapped", "Swapped by the perturbation, % of kept", ({ swapFraction }) => swapFraction),
   {
-    id: "mask-distance",
-    title: "Mask replaced in the last search epoch, % of kept",
-    of: ({ maskDistances }) => maskDistances.at(-1) ?? null,
+    ...{ id: "top-eigenvalue", title: "Top eigenvalue after the search", unit: "number" },
+    of: (cell) => lastState(cell)?.topEigenvalue?.value ?? null,
   },
-  { id: "swapped", title: "Swapped by the perturbation, % of kept", of: ({ swapFraction }) => swapFraction },
+  {
+    ...{ id: "worst-rise", title: "Worst rise in the ball after the search", unit: "number" },
+    of: (cell) => lastState(cell)?.worstRise ?? null,
+  },
 ];
 
 interface Point {
@@ -56,6 +70,7 @@ export interface Sweep {
   readonly title: string;
   /** What is swept, e.g. `gamma`. */
   readonly key: string;
+  readonly unit: Unit;
   readonly curves: readonly Curve[];
 }
 
@@ -66,7 +81,7 @@ function pointsOf(
   of: Quantity["of"],
 ) {
   const points = Object.entries(numbers).map(([label, x]): Point => {
-    const values = cells.filter(({ at }) => at[axis] === label).map(({ result }) => of(result));
+    const values = cells.filter(({ at }) => at[axis] === label).map(of);
     return { x, values: values.filter((value) => value !== null) };
   });
   return points.filter(({ values }) => values.length > 0).sort((a, b) => a.x - b.x);
@@ -80,18 +95,18 @@ export function sweepsOf({ cells, sweeps = {}, repeat }: GridData): Sweep[] {
       Object.entries(cell.at).flatMap(([key, label]) => (key === axis || key === repeat ? [] : [label]));
     const names = [...new Set(done.map((cell) => others(cell).join(" ")))];
     const key = axis.split(".").at(-1) ?? axis;
-    return QUANTITIES.flatMap(({ id, title, of }): Sweep[] => {
+    return QUANTITIES.flatMap(({ id, title, unit, of }): Sweep[] => {
       const curves = names.map((name) => {
         const own = done.filter((cell) => others(cell).join(" ") === name);
         return { name: name || key, points: pointsOf(own, axis, numbers, of) };
       });
       const some = curves.filter(({ points }) => points.length > 1);
-      return some.length === 0 ? [] : [{ id: `${axis.replaceAll(".", "-")}-${id}`, title, key, curves: some }];
+      return some.length === 0 ? [] : [{ id: `${axis.replaceAll(".", "-")}-${id}`, title, key, unit, curves: some }];
     });
   });
 }
 
-const rounded = (value: number) => Number((100 * value).toPrecision(6));
+const rounded = (value: number, unit: Unit) => Number((unit === "percent" ? 100 * value : value).toPrecision(6));
 const meanOf = ({ values }: Point) => meanInterval(values).mean;
 
 /** Numbers of several sizes are spaced by their logarithms. */
@@ -100,17 +115,22 @@ function spacing(xs: readonly number[]): (x: number) => number {
   return least > 0 && most / least >= 8 ? (x) => Math.log10(x) : (x) => x;
 }
 
-function series({ name, points }: Curve, place: (x: number) => number, style: Style): LineSeriesOption[] {
+interface Drawn {
+  place(x: number): number;
+  readonly unit: Unit;
+}
+
+function series({ name, points }: Curve, { place, unit }: Drawn, style: Style): LineSeriesOption[] {
   const color = style.colour.light;
   const shared = { type: "line", emphasis: { disabled: true }, silent: true, color } as const;
   const single = points.flatMap(({ x, values }) =>
-    values.length > 1 ? values.map((value) => [place(x), rounded(value)]) : [],
+    values.length > 1 ? values.map((value) => [place(x), rounded(value, unit)]) : [],
   );
   return [
     {
       ...shared,
       name,
-      data: points.map((point) => [place(point.x), rounded(meanOf(point))]),
+      data: points.map((point) => [place(point.x), rounded(meanOf(point), unit)]),
       ...{ symbol: style.symbol, symbolSize: 8, showSymbol: true, lineStyle: { color, width: 2 } },
       itemStyle: { color, borderColor: roles.paper.light, borderWidth: 1 },
     },
@@ -126,15 +146,17 @@ function series({ name, points }: Curve, place: (x: number) => number, style: St
 const panelHeight = 250;
 
 /** Means along what is swept, joined, and each repetition as a small point, as SVG. */
-export function sweepChart({ id, title, key, curves }: Sweep): string {
+export function sweepChart({ id, title, key, unit, curves }: Sweep): string {
   const styles = rowStyles(curves.map(({ name }) => ({ name })));
   const xs = [...new Set(curves.flatMap(({ points }) => points.map(({ x }) => x)))];
   const place = spacing(xs);
   const ticks = new Map(xs.map((x) => [place(x), String(x)]));
   const [low, high] = [Math.min(...ticks.keys()), Math.max(...ticks.keys())];
   const pad = 0.05 * (high - low);
-  const values = curves.flatMap(({ points }) => points.flatMap((point) => point.values.map(rounded)));
-  const scale = niceScale(values, { zero: false, within: [0, 100] });
+  const values = curves.flatMap(({ points }) =>
+    points.flatMap((point) => point.values.map((value) => rounded(value, unit))),
+  );
+  const scale = niceScale(values, { zero: false });
   const left = Math.max(46, ...[scale.min, scale.max].map((value) => textWidth(scale.show(value)) + 10));
   const names = legend(curves, 22);
   const option: ChartOption = {
@@ -152,14 +174,15 @@ export function sweepChart({ id, title, key, curves }: Sweep): string {
       },
     },
     yAxis: { ...valueAxis(scale), ...topName(title, left) },
-    series: curves.flatMap((curve) => series(curve, place, styles.get(curve.name) as Style)),
+    series: curves.flatMap((curve) => series(curve, { place, unit }, styles.get(curve.name) as Style)),
   };
   return renderSvg(id, option, panelHeight + names.height);
 }
 
 function chartOf(sweep: Sweep): Chart {
   const told = sweep.curves.map(({ name, points }) => {
-    const at = points.map((point) => `${decimal(100 * meanOf(point), 1)} at ${point.x}`);
+    const text = (value: number) => (sweep.unit === "percent" ? decimal(100 * value, 1) : significant(value));
+    const at = points.map((point) => `${text(meanOf(point))} at ${point.x}`);
     return `${name} ${listing(at)}`;
   });
   const alt = `${sweep.title} by ${sweep.key}: ${told.join("; ")} (drawn in ${sweep.id}.svg).`;
@@ -167,10 +190,17 @@ function chartOf(sweep: Sweep): Chart {
 }
 
 function numbersOf(sweeps: readonly Sweep[]): Table {
-  const rows = sweeps.flatMap(({ title, key, curves }) =>
-    curves.flatMap(({ name, points }) => points.map(({ x, values }) => [title, name, `${key} ${x}`, meanText(values)])),
+  const rows = sweeps.flatMap(({ title, key, unit, curves }) =>
+    curves.flatMap(({ name, points }) =>
+      points.map(({ x, values }) => [
+        title,
+        name,
+        `${key} ${x}`,
+        unit === "percent" ? meanText(values) : spread(values),
+      ]),
+    ),
   );
-  const columns = [...["Measured", "Cells", "At"].map(words), figures("Mean, % (95 % t interval): each repetition")];
+  const columns = [...["Measured", "Cells", "At"].map(words), figures("Mean (95 % t interval): each repetition")];
   return { caption: "Along the choices among numbers", columns, rows };
 }
 

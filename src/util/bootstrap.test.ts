@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bootstrap, bootstrapDifference, bootstrapMean } from "./bootstrap.js";
+import { bootstrap, bootstrapDifference, bootstrapMean, sharedResamples } from "./bootstrap.js";
 import { draws, rng } from "./rng.js";
 
 const key = rng(5, "bootstrap");
@@ -74,6 +74,27 @@ describe("bootstrap", () => {
     );
     expect(() => bootstrapMean([], { rng: key })).toThrow("bootstrap: expected at least one image, got 0");
     expect(() => bootstrapMean([1], { rng: key, resamples: 0 })).toThrow(/resamples, a whole number >= 1, got 0/);
+  });
+});
+
+describe("shared resamples", () => {
+  test("give whole numbers the bits of the bootstrap that draws for each", () => {
+    const options = { rng: key, resamples: 99 };
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer({ min: -3, max: 3 }), fc.boolean()), { minLength: 1 }), (rows) => {
+        const of = sharedResamples(rows.length, options);
+        for (const values of [rows.map(([x]) => x), rows.map(([, y]) => Number(y))]) {
+          expect(of(values)).toEqual(bootstrapMean(values, options));
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("refuse other images", () => {
+    const of = sharedResamples(3, { rng: key, resamples: 5 });
+    expect(() => of([1, 2])).toThrow("bootstrap: expected values of the same 3 images");
+    expect(() => sharedResamples(0, { rng: key })).toThrow("bootstrap: expected at least one image, got 0");
   });
 });
 

@@ -85,12 +85,16 @@ export function bootstrapIntervals(
   };
 }
 
-/** Bootstraps a statistic of `n` images. Two networks are compared in pairs: the statistic looks at both for each image. */
-export function bootstrap(n: number, statistic: Statistic, { rng, resamples = 2000 }: BootstrapOptions): Bootstrapped {
+function check(n: number, resamples: number): void {
   if (!Number.isInteger(n) || n < 1) throw new UsageError(expected("bootstrap", "at least one image", n));
   if (!Number.isInteger(resamples) || resamples < 1) {
     throw new UsageError(expected("bootstrap", "resamples, a whole number >= 1", resamples));
   }
+}
+
+/** Bootstraps a statistic of `n` images. Two networks are compared in pairs: the statistic looks at both for each image. */
+export function bootstrap(n: number, statistic: Statistic, { rng, resamples = 2000 }: BootstrapOptions): Bootstrapped {
+  check(n, resamples);
   const draw = draws(rng, n);
   const images = new Int32Array(n);
   const values = Float64Array.from({ length: resamples }, () => {
@@ -137,4 +141,37 @@ export function bootstrapDifference(
     Float64Array.from({ length: a.length }, (_, i) => (b[i] as number) - (a[i] as number)),
     options,
   );
+}
+
+/**
+ * Bootstraps many means over the same `n` images: what it returns gives the intervals of `bootstrapMean`, from resamples that
+ * were drawn once for all. Of `n` images it holds 2 n bytes a resample. Whole numbers give the same bits as `bootstrapMean`.
+ */
+export function sharedResamples(
+  n: number,
+  { rng, resamples = 2000 }: BootstrapOptions,
+): (values: ArrayLike<number>) => Bootstrapped {
+  check(n, resamples);
+  const draw = draws(rng, n);
+  const times = Array.from({ length: resamples }, () => {
+    const drawn = new Uint16Array(n);
+    for (let i = 0; i < n; i++) {
+      const image = draw();
+      drawn[image] = (drawn[image] as number) + 1;
+    }
+    return drawn;
+  });
+  return (values) => {
+    if (values.length !== n) {
+      throw new UsageError(expected("bootstrap", `values of the same ${n} images`, `${values.length} values`));
+    }
+    const means = Float64Array.from(times, (drawn) => {
+      let sum = 0;
+      for (let i = 0; i < n; i++) sum += (drawn[i] as number) * (values[i] as number);
+      return sum / n;
+    });
+    const total = Float64Array.from(values).reduce((sum, value) => sum + value, 0);
+    const without = Float64Array.from(values, (value) => (n === 1 ? 0 : (total - value) / (n - 1)));
+    return { ...bootstrapIntervals(total / n, means, without), resamples };
+  };
 }

@@ -6,6 +6,7 @@ export {
   bootstrapMean,
   type Ends,
   type Statistic,
+  sharedResamples,
 } from "./bootstrap.js";
 export { ratioField } from "./eps.js";
 export {
