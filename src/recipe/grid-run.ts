@@ -11,7 +11,8 @@ import { findManifest, lockOwner, readEvents } from "../run/index.js";
 import { StoppedError } from "../train/index.js";
 import { DataError, S2apError, sha256, UsageError, writeFileAtomic } from "../util/index.js";
 import { buildData } from "./build.js";
-import { type AttackedOptions, attackedFile, cellNumbers, readKept, writeKept } from "./grid-cell.js";
+import { type AttackedOptions, attackedFile } from "./grid-attack.js";
+import { cellNumbers, readKept, writeKept } from "./grid-cell.js";
 import { gridTimeLeft, type TimeLeft } from "./grid-left.js";
 import type { Cell, Grid } from "./grid-load.js";
 import { lockIfFree, whenFree } from "./grid-share.js";
@@ -86,7 +87,10 @@ async function denseOf({ grid, options, attacked }: Session): Promise<DenseData>
   const of = { recipe, dense: hash };
   const kept = readKept<DenseData>(join(folder, "cell.json"), of);
   if (kept !== undefined) return kept;
-  const { accuracy, cost } = attackedFile(file, recipe, attacked);
+  const { accuracy, cost } = attackedFile(file, recipe, {
+    ...attacked,
+    record: join(folder, "evaluation", "autoattack"),
+  });
   const found: DenseData = { sha256: hash, accuracy, cost: [...stageCosts(readEvents(folder)), cost] };
   writeKept(join(folder, "cell.json"), of, found);
   return found;

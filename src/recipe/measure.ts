@@ -56,6 +56,35 @@ function asMeasured(attack: string, found: Robustness): MeasuredItem {
   return { attack, ...numbers, peakMemory: peakMemory(), attacks: found.attacks };
 }
 
+/** A recipe's `autoattack`, image by image. Peak memory is counted from its start. */
+export function measureAutoAttack(
+  model: Model,
+  split: Split,
+  item: EvaluationRecipe,
+  threat: Threat,
+  options: MeasureOptions,
+): Robustness {
+  const name = `aa-${item.version}`;
+  const attacks = buildAttacks(preset(name).lists[threat.norm], threat);
+  const left = timeLeft();
+  resetPeakMemory();
+  const { record, onWarning, onProgress, seed, batchSize, shouldStop, sparsity } = options;
+  return scope(() =>
+    attackList(model, split, {
+      ...evaluationMode(model),
+      ...{ threat, attacks, preset: name, examples: options.examples ?? item.examples, seed },
+      ...{ batchSize, shouldStop, sparsity, onWarning },
+      ...(record !== undefined && { record: { folder: record } }),
+      onCheck: ({ severity, message }) => severity === "warning" && onWarning?.(message),
+      onProgress: ({ done, within, of, standing, bound, interval }) =>
+        onProgress?.({
+          ...{ done: done + within, of, robust: standing },
+          bound: { accuracy: bound, interval, secondsLeft: left(done + within, of) },
+        }),
+    }),
+  );
+}
+
 /** One measurement of a recipe's evaluation, under `threat` where it attacks. */
 export function measure(
   model: Model,
@@ -64,29 +93,9 @@ export function measure(
   threat: () => Threat,
   options: MeasureOptions,
 ): MeasuredItem {
-  const asked = { ...options, examples: options.examples ?? item.examples };
-  if (item.name !== "autoattack") {
-    const attack = item.name === "clean" ? undefined : buildEvaluation(item, threat());
-    return evaluate(model, split, attack, asked);
+  if (item.name === "autoattack") {
+    return asMeasured(`aa-${item.version}`, measureAutoAttack(model, split, item, threat(), options));
   }
-  const name = `aa-${item.version}`;
-  const attacks = buildAttacks(preset(name).lists[threat().norm], threat());
-  const left = timeLeft();
-  resetPeakMemory();
-  const { record, onWarning } = options;
-  const found = scope(() =>
-    attackList(model, split, {
-      ...evaluationMode(model),
-      ...{ threat: threat(), attacks, preset: name, examples: asked.examples, seed: asked.seed },
-      ...{ batchSize: asked.batchSize, shouldStop: asked.shouldStop, sparsity: asked.sparsity, onWarning },
-      ...(record !== undefined && { record: { folder: record } }),
-      onCheck: ({ severity, message }) => severity === "warning" && onWarning?.(message),
-      onProgress: ({ done, within, of, standing, bound, interval }) =>
-        asked.onProgress?.({
-          ...{ done: done + within, of, robust: standing },
-          bound: { accuracy: bound, interval, secondsLeft: left(done + within, of) },
-        }),
-    }),
-  );
-  return asMeasured(name, found);
+  const attack = item.name === "clean" ? undefined : buildEvaluation(item, threat());
+  return evaluate(model, split, attack, { ...options, examples: options.examples ?? item.examples });
 }
