@@ -11,6 +11,7 @@ const plan = (seconds: number): ComparePlan => ({
   out: "runs/little-compare",
   cells: ["plain-1", "s2ap-1"],
   done: [],
+  measured: false,
   skipped: [{ name: "plain-gamma_0.1", reason: "expected a known key, got gamma" }],
   estimate: {
     runs: [{ name: "plain-1", lines: [line] }],
@@ -24,11 +25,11 @@ const result: GridJobResult = {
 };
 
 /** Runs a comparison that would take so long; `answer` is what a person says, if there is one. */
-async function compare(seconds: number, more: readonly string[] = [], answer?: boolean) {
+async function compare(seconds: number, more: readonly string[] = [], answer?: boolean, measured = false) {
   const confirm = answer === undefined ? undefined : vi.fn(async () => answer);
   const terminal = { ...fakeTerminal(), confirm };
   const work = vi.fn(async (_job: string, options: unknown) =>
-    (options as CompareJobOptions).what === "plan" ? plan(seconds) : result,
+    (options as CompareJobOptions).what === "plan" ? { ...plan(seconds), measured } : result,
   );
   const code = await main(["compare", "my recipe.yaml", "--grid", "stages.search.gradient.name=plain,s2ap", ...more], {
     terminal,
@@ -54,6 +55,16 @@ describe("s2ap compare", () => {
     expect(options.command).toBe(
       "s2ap compare 'my recipe.yaml' --grid stages.search.gradient.name=plain,s2ap --seeds 3",
     );
+  });
+
+  test("passes on what is measured of the searches, and says that it is not estimated", async () => {
+    const { options, err } = await compare(1, ["--sharpness", "--claims", "plain,s2ap"]);
+    expect(options).toMatchObject({ sharpness: true, claims: "plain,s2ap" });
+    expect(options.command).toMatch(/ --seeds 3 --sharpness --claims plain,s2ap$/);
+    expect(err).not.toContain("sharpness");
+    const some = await compare(1, ["--sharpness", "{images: 64}"], undefined, true);
+    expect(some.options.command).toMatch(/ --sharpness '\{images: 64\}'$/);
+    expect(some.err).toContain("sharpness of the searches is not in this: it comes on top");
   });
 
   test("asks before what takes longer than ten minutes", async () => {

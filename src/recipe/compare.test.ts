@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { compareGrid } from "./compare.js";
 import { seedsOf } from "./compare-choices.js";
+import { loadGrid } from "./grid-load.js";
 import { registries } from "./registries.js";
 
 const base = mkdtempSync(join(tmpdir(), "s2ap-compare-"));
@@ -135,6 +136,54 @@ test.each([
   [["stages.pretrain.epochs=1,2"], "expected stages.pretrain.epochs to be the same in all cells"],
 ])("refuses %j", (grid, message) => {
   expect(() => compare(grid)).toThrow(message);
+});
+
+test("cells that are measured differently are refused", () => {
+  writeFileSync(
+    join(base, "grid.yaml"),
+    "{ name: g, recipe: little.yaml, axes: { attack: { pgd: {}, clean: { evaluation: [{ name: clean }] } } } }",
+  );
+  expect(() => loadGrid(join(base, "grid.yaml"), { registries })).toThrow(
+    /grid: expected evaluation.* to be the same in all cells, got another in clean/,
+  );
+});
+
+describe("what is measured besides", () => {
+  const grid = ["stages.search.gradient.name=plain,s2ap"];
+
+  test("of the searches is nothing, the usual, or what is asked for", () => {
+    expect(compare(grid).sharpness).toBeUndefined();
+    expect(compare(grid, { sharpness: true }).sharpness).toMatchObject({
+      ...{ epochs: ["start", "end"], only: ["eigenvalues", "worst"], images: 128, layers: false },
+    });
+    const asked = compare(grid, { sharpness: "{images: 16, only: [worst]}" }).sharpness;
+    expect(asked).toMatchObject({ images: 16, only: ["worst"], epochs: ["start", "end"] });
+    expect(() => compare(grid, { sharpness: "my.yaml" })).toThrow(
+      /--sharpness: expected options as '{images: 64, only: \[worst\]}', or nothing, got "my.yaml"/,
+    );
+    expect(() => compare(grid, { sharpness: "{image: 16}" })).toThrow(/--sharpness: .*images/);
+  });
+
+  test("two labels of a choice are held against each other", () => {
+    expect(compare(grid, { claims: "plain,s2ap" }).claims).toEqual({
+      ...{ axis: "stages.search.gradient.name", base: "plain", other: "s2ap" },
+    });
+    for (const claims of ["plain,sam", "plain,plain", "plain,s2ap,plain"]) {
+      expect(() => compare(grid, { claims })).toThrow(
+        /--claims: expected two labels of one --grid, .*gradient\.name: plain, s2ap\), got /,
+      );
+    }
+    expect(() => compare([], { claims: "plain,s2ap" })).toThrow(/there is no --grid/);
+  });
+});
+
+test("a warm-up is swept as gamma is", () => {
+  const set = ["stages.search.epochs=4"];
+  const { cells, sweeps } = compare(["stages.search.gradient.warmupEpochs=0,1,2"], { set });
+  expect(cells.map(({ recipe }) => recipe.stages.search?.gradient.warmupEpochs)).toEqual([0, 1, 2]);
+  expect(sweeps).toEqual({
+    "stages.search.gradient.warmupEpochs": { warmupEpochs_0: 0, warmupEpochs_1: 1, warmupEpochs_2: 2 },
+  });
 });
 
 test("seeds are a number of them or a list", () => {

@@ -1,12 +1,15 @@
 // A comparison as a grid: choices given on the command line instead of in a file, over one recipe and some seeds.
-import { UsageError } from "../util/index.js";
+import type { GridClaims } from "../report/index.js";
+import { expected, parseOptions, UsageError } from "../util/index.js";
 import { type Choice, choiceOf, seedsOf } from "./compare-choices.js";
 import { type Axes, expandGrid, type GridPoint, type Over } from "./grid.js";
 import { type Grid, makeGrid } from "./grid-load.js";
+import { type GridSharpness, gridSharpness } from "./grid-sharpness.js";
 import { recipeTree, resolveOver } from "./load.js";
 import { RecipeError } from "./problem.js";
 import type { Recipe, Registries } from "./schema.js";
 import { child, plain } from "./tree.js";
+import { readValue } from "./yaml.js";
 
 export interface CompareOptions {
   readonly registries: Registries;
@@ -18,6 +21,10 @@ export interface CompareOptions {
   readonly profile?: string | undefined;
   /** Leaves out combinations that are no good recipes, instead of refusing them all. */
   readonly skipInvalid?: boolean | undefined;
+  /** What is measured of each search: the `sharpness` of a grid file, `true` for its defaults; default nothing. */
+  readonly sharpness?: string | true | undefined;
+  /** Two labels of a choice, `plain,s2ap`: whether the paper's claims hold of the second against the first. */
+  readonly claims?: string | undefined;
 }
 
 export interface CompareGrid extends Grid {
@@ -68,6 +75,27 @@ function refuse(wrong: readonly Skipped[], of: number): never {
   );
 }
 
+/** `{ images: 64 }` as a grid file's `sharpness`. */
+function sharpnessOf(text: string | true): GridSharpness {
+  const read = text === true ? {} : plain(readValue(text, `--sharpness ${text}`, []));
+  if (typeof read === "object" && read !== null && !Array.isArray(read)) {
+    return parseOptions("--sharpness", gridSharpness, read as object);
+  }
+  throw new UsageError(expected("--sharpness", "options as '{images: 64, only: [worst]}', or nothing", text));
+}
+
+/** The choice that has both labels. */
+function claimsOf(text: string, points: readonly GridPoint[]): GridClaims {
+  const [base = "", other = "", ...more] = text.split(",");
+  const axes = Object.keys(points[0]?.at ?? {}).filter((axis) => axis !== "seed");
+  const labels = (axis: string) => [...new Set(points.flatMap(({ at }) => at[axis] ?? []))];
+  const axis = axes.find((name) => base !== other && [base, other].every((label) => labels(name).includes(label)));
+  if (axis !== undefined && more.length === 0) return { axis, base, other };
+  const known = axes.map((name) => `${name}: ${labels(name).join(", ")}`).join("; ");
+  const wanted = `two labels of one --grid, the second to be held against the first (${known || "there is no --grid"})`;
+  throw new UsageError(expected("--claims", wanted, text));
+}
+
 /** The grid that the options of `s2ap compare` mean. Every combination is checked here; wrong ones are all named. */
 export function compareGrid(path: string, options: CompareOptions): CompareGrid {
   const { registries, skipInvalid = false } = options;
@@ -91,5 +119,10 @@ export function compareGrid(path: string, options: CompareOptions): CompareGrid 
   const parts = { name: `${recipeName}-compare`, title: `Comparison over ${recipeName}`, repeat: "seed", points, make };
   const numeric = choices.filter(({ numbers, values }) => Object.keys(numbers).length === Object.keys(values).length);
   const sweeps = Object.fromEntries(numeric.map(({ key, numbers }) => [key, numbers]));
-  return { ...makeGrid(parts), sweeps, skipped: wrong };
+  const { sharpness, claims } = options;
+  return {
+    ...{ ...makeGrid(parts), sweeps, skipped: wrong },
+    ...(sharpness !== undefined && { sharpness: sharpnessOf(sharpness) }),
+    ...(claims !== undefined && { claims: claimsOf(claims, points) }),
+  };
 }

@@ -90,9 +90,15 @@ function readGrid(path: string, profile: string | undefined) {
   return { file: parseOptions(path, gridOptions, plain(tree) as z.input<typeof gridOptions>), known };
 }
 
-/** Cells go on from one network, so what shaped it cannot differ; a cell without pretraining shares the images only. */
+/**
+ * Cells go on from one network, so what shaped it cannot differ, nor how they are measured; a cell without pretraining shares
+ * images and measurement only.
+ */
 function checkShared(dense: Recipe, { name, recipe }: Cell): void {
-  const of = ({ data, threat, model, stages: { pretrain } }: Recipe) => ({ data, threat, model, stages: { pretrain } });
+  const of = ({ data, threat, model, evaluation, stages: { pretrain } }: Recipe) => ({
+    ...{ data, threat, model, evaluation },
+    stages: { pretrain },
+  });
   const whole = recipe.stages.pretrain !== undefined;
   const cell = whole ? of(recipe) : { ...of(recipe), stages: of(dense).stages };
   const apart = differences(of(dense), cell).map(({ path }) => path);

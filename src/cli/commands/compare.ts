@@ -13,7 +13,8 @@ import { longJob } from "./long-job.js";
 const LONG = 600;
 
 /** The command line without the options that do not matter to what is made. */
-function named(path: string, { grid, seeds, set, profile, equal, skipInvalid, smallDense }: CompareJobOptions): string {
+function named(path: string, options: CompareJobOptions): string {
+  const { grid, seeds, set, profile, equal, skipInvalid, smallDense, sharpness, claims } = options;
   const quoted = (text: string) => (/^[\w./,=:-]+$/.test(text) ? text : `'${text}'`);
   return [
     `s2ap compare ${quoted(path)}`,
@@ -24,14 +25,17 @@ function named(path: string, { grid, seeds, set, profile, equal, skipInvalid, sm
     ...(equal === "passes" ? ["--equal passes"] : []),
     ...(smallDense ? ["--small-dense"] : []),
     ...(skipInvalid ? ["--skip-invalid"] : []),
+    ...(sharpness === undefined ? [] : [sharpness === true ? "--sharpness" : `--sharpness ${quoted(sharpness)}`]),
+    ...(claims === undefined ? [] : [`--claims ${quoted(claims)}`]),
   ].join(" ");
 }
 
-function tellPlan({ terminal }: Cli, { cells, done, skipped, estimate, out }: ComparePlan): void {
+function tellPlan({ terminal }: Cli, { cells, done, skipped, estimate, measured, out }: ComparePlan): void {
   for (const { name, reason } of skipped) terminal.err(`left out: ${name}: ${reason}`);
   const there = done.length === 0 ? "" : `, ${done.length} of them done`;
   terminal.err(`${cells.length} cells${there}, in ${out}`);
   if (estimate !== null) terminal.err(estimateSummary(estimate));
+  if (measured) terminal.err("sharpness of the searches is not in this: it comes on top");
 }
 
 /** Whether to go on; a long comparison is asked about. */
@@ -54,6 +58,7 @@ export function compareCommand(cli: Cli) {
       "s2ap compare my.yaml --grid stages.search.method.name=hydra,harp --grid stages.finetune.awp=on,off",
       "s2ap compare my.yaml --grid stages.search.gradient.name=plain,s2ap,sam,random --equal passes --yes",
       "s2ap compare my.yaml --set stages.search.gradient.name=s2ap --grid stages.search.gradient.gamma=0.003,0.01,0.03",
+      "s2ap compare my.yaml --grid stages.search.gradient.name=plain,s2ap --sharpness --claims plain,s2ap",
       "s2ap compare my.yaml --grid stages.search.epochs=5,20 --dry-run     # what would run, and how long",
     ],
   )
@@ -66,6 +71,11 @@ export function compareCommand(cli: Cli) {
         .default("epochs" as const),
     )
     .option("--small-dense", "add dense networks of as many parameters as are kept, trained as long as all stages")
+    .option(
+      "--sharpness [options]",
+      "measure the loss over scores at the start and the end of each search; options as '{images: 64}'",
+    )
+    .option("--claims <labels>", "say which of the S2AP paper's claims hold of two labels of a choice: plain,s2ap")
     .option("--set <path=value>", "change a value of the recipe; may be repeated", collect)
     .option("--profile <name>", "lay one of the recipe's profiles over it")
     .option("--tiny", "the same as --profile tiny")

@@ -24,6 +24,8 @@ export interface CompareJobOptions {
   readonly skipInvalid: boolean;
   readonly smallDense: boolean;
   readonly equal: "epochs" | "passes";
+  readonly sharpness?: string | true | undefined;
+  readonly claims?: string | undefined;
   /** Default: `runs/`, the recipe's name and `-compare`. */
   readonly out?: string | undefined;
   readonly from?: string | undefined;
@@ -42,6 +44,8 @@ export interface ComparePlan {
   readonly skipped: readonly Skipped[];
   /** Of what is not there; null when everything is. */
   readonly estimate: Estimate | null;
+  /** Whether sharpness is to be measured besides, which the estimate leaves out. */
+  readonly measured: boolean;
 }
 
 function outOf({ out, profile, equal }: CompareJobOptions, { name }: CompareGrid): string {
@@ -51,17 +55,21 @@ function outOf({ out, profile, equal }: CompareJobOptions, { name }: CompareGrid
 
 /** Plans a comparison, or runs it as the grid that it is. */
 export const job: Job<CompareJobOptions, ComparePlan | GridJobResult> = async (options, context) => {
-  const { what, path, grid: choices, seeds, set, profile, skipInvalid, equal, from, smallDense } = options;
-  const plain = compareGrid(path, { registries, grid: choices, seeds, set, profile, skipInvalid });
+  const { what, path, equal, from, smallDense } = options;
+  const plain = compareGrid(path, { ...options, registries });
   const equalled = equal === "passes" ? await equalPasses(plain) : plain;
   const grid = smallDense ? withSmallDense(equalled) : equalled;
   const out = outOf(options, grid);
   if (what === "run") return runGridAt(grid, { ...options, out }, context);
-  const before = gridSoFar(grid, out);
+  // Sharpness is measured of cells that are there, which are not run again.
+  const { sharpness, ...trained } = grid;
+  const before = gridSoFar(trained, out);
   const done = before.cells.filter(({ status }) => status === "done").map(({ name }) => name);
   const left = grid.cells.filter(({ name }) => !done.includes(name));
   const onMessage = (text: string) => context.report({ kind: "message", text });
   const dense = before.dense === null && from === undefined;
   const estimate = left.length === 0 ? null : await estimateGrid(grid, { cells: left, dense, onMessage });
-  return { status: "planned", out, cells: grid.cells.map(({ name }) => name), done, skipped: grid.skipped, estimate };
+  const measured = sharpness !== undefined && gridSoFar(grid, out).cells.some(({ status }) => status !== "done");
+  const cells = grid.cells.map(({ name }) => name);
+  return { status: "planned", out, cells, done, skipped: grid.skipped, estimate, measured };
 };
