@@ -97,6 +97,38 @@ describe("the page of a grid", () => {
     );
   });
 
+  test("has the size of each difference, of every pair and over the repetitions", () => {
+    const text = page.replace(/ +/g, " ");
+    expect(text).toMatch(
+      /\| hydra-plain-1 \| rst-plain-1 \| −30\.0 \(−3\d\.\d to −2\d\.\d\) \| 60 \/ 0 \| &lt; 0\.0001 \| −30\.0 \(/,
+    );
+    // 0.5 points in the first seed and -0.5 in the second: 2 images of 200 and 1; mean 0.25, t 12.706 * 0.75
+    expect(text).toMatch(
+      /\| hydra plain \| hydra s2ap \| Robust, after \| 0\.3 \| −?\d\.\d to \d\.\d \| −9\.3 to 9\.8 \| 1\.0, −0\.5 \|/,
+    );
+    expect(text).toContain("| hydra plain | hydra s2ap | Clean, before | 0.0 | 0.0 to 0.0 | 0.0 to 0.0 | 0.0, 0.0 |");
+    expect(gridMarkdown(grid(all), { command: "s2ap grid g.yaml" })).toBe(page);
+  });
+
+  test("has how stable masks are, over the repetitions", () => {
+    const text = page.replace(/ +/g, " ");
+    expect(text).toContain("| hydra | plain | 12.5 | 1.0 (1.0 to 1.0): 1.0, 1.0 | 5.0, 5.0 | – |");
+    expect(text).toContain("| hydra | s2ap | – | 1.0 (1.0 to 1.0): 1.0, 1.0 | 5.0, 5.0 | 1.2 (1.2 to 1.2): 1.2, 1.2 |");
+    expect(text).toContain("| hydra | plain | 4.0, 4.0 | 1.0, 1.0 |");
+  });
+
+  test("says what it cannot show, and no more than that", () => {
+    expect(page).toContain("Under pgd-20 robust accuracy is an upper bound.");
+    expect(page).not.toContain("There is one seed");
+    const whole = all.slice(0, 1).map((one): CellData => {
+      const before = { ...accuracy(80), attack: "aa-standard" };
+      return { ...one, result: { ...one.result, before } as never };
+    });
+    const text = gridMarkdown({ ...grid(whole), dense: null }, { command: "c" });
+    expect(text).toContain("There is one seed: a difference is one between these networks, not between methods.");
+    expect(text).not.toContain("upper bound");
+  });
+
   test("says what chance alone does, and of random weights what the numbers say", () => {
     expect(page).toMatch(/Cells that differ in seed alone lie up to 31\.0 points apart after finetuning/);
     expect(page).toMatch(/before finetuning: 10\.0 to 11\.0 % against 40\.0 to 41\.0 %, all below/);

@@ -97,7 +97,8 @@ function rule(grid: GridData, pairs: readonly Pair[]): string {
     `${testsOf(pairs).length} comparisons on this page, a difference counts as distinguishable where p < ${limit} (5 % shared out ` +
     `among all) in every ${grid.repeat} and in the same direction. Differences are given ${grid.repeat} by ${grid.repeat}, in brackets their mean with its ` +
     `95 % paired bootstrap interval (BCa, ${count(RESAMPLES)} resamples of the images): how large the difference is between these networks on ` +
-    "other images. The intervals, each by itself, decide nothing: that is McNemar's test alone."
+    "other images (where they agree on every image it is a point, and no certainty). The intervals, each by itself, decide nothing: " +
+    "that is McNemar's test alone."
   );
 }
 
@@ -118,22 +119,19 @@ function comparison(grid: GridData, pairs: readonly Pair[], axes: readonly strin
   return { id: "comparison", title: "What is distinguishable, and what is not", blocks };
 }
 
-function limits(grid: GridData, measured: AccuracyData | undefined): Section {
-  const { cells, repeat } = grid;
+function limits({ cells, repeat }: GridData, measured: AccuracyData | undefined): Section {
   const repeats = new Set(cells.map(({ at }) => at[repeat])).size;
   const shared = cells.some(({ scratch, control }) => !scratch && control === undefined);
-  const few =
-    repeats === 1 ? `One ${repeat}: a difference is one between these networks, not between methods.` : undefined;
-  const one =
-    `${repeats} repetitions differ in the search and finetuning only: there is one dense network, and another could order ` +
-    "the methods otherwise.";
-  const bound = `${measured?.attack} is an upper bound of robust accuracy. AutoAttack would lower every number, and not all by as much.`;
-  const isWhole = measured === undefined || measured.attack.startsWith("aa-") || measured.eps === "";
+  const isBound = measured !== undefined && measured.eps !== "" && !measured.attack.startsWith("aa-");
   const items = [
-    ...(few === undefined ? [] : [few]),
-    ...(shared && repeats > 1 ? [one] : []),
-    ...(isWhole ? [] : [bound]),
-    "All of this is at the recipe's data, network and lengths of training; other ones may order the methods otherwise.",
+    ...(repeats > 1 ? [] : [`There is one ${repeat}: a difference is one between these networks, not between methods.`]),
+    ...(shared
+      ? [`All searches begin with one dense network: ${repeat}s say nothing of another one, which could order the methods otherwise.`]
+      : []),
+    ...(isBound
+      ? [`Under ${measured.attack} robust accuracy is an upper bound. AutoAttack would lower every number, and not all by as much.`]
+      : []),
+    "All is at the recipe's data, network and lengths of training; others may order the methods otherwise.",
   ];
   return { id: "limits", title: "What this cannot show", blocks: [{ kind: "list", items }] };
 }

@@ -7,7 +7,8 @@ import { CONTROL, type Pair, type PairTest } from "./grid-pairs.js";
 
 const probability = (p: number) => (p < 0.0001 ? "< 0.0001" : decimal(p, 4));
 const points = (difference: number) => decimal(100 * difference, 1);
-const range = ([low, high]: Difference["images"]) => `${points(low)} to ${points(high)}`;
+const within = (end: number) => points(Math.min(1, Math.max(-1, end)));
+const range = ([low, high]: Difference["images"]) => `${within(low)} to ${within(high)}`;
 
 function pairTable(pairs: readonly Pair[], axis: string, of: DifferenceOf): Table {
   const numbers = (pair: Pair, when: When, test: PairTest | null) => {
