@@ -186,7 +186,7 @@ export function claimsSection(grid: GridData): Section[] {
     `${other} is held against ${base}, ${repeat} by ${repeat}. The repetitions vary the search and the finetuning and not the pretraining: all cells begin with ` +
     "one dense network, so nothing here says what another one would show. Of a quantity of the search, a claim holds where the 95 % t interval of its paired " +
     "change lies wholly on the claimed side, each by itself: of twenty such findings one is to be expected by chance. Of robust accuracy it holds where " +
-    `McNemar's test on the same images has p < ${significant(limit, 2)} (5 % shared out among these comparisons) in every ${repeat}, in the claimed direction. ` +
+    `McNemar's test on the same images has p < ${significant(limit, 2)} (5 % shared out among these comparisons, named beforehand; further down they share it with all others of the page) in every ${repeat}, in the claimed direction. ` +
     "Not distinguishable does not mean equal: with so few repetitions only large effects show.";
   const note = missingCells > 0 ? ` ${missingCells} cells are not done; what follows is from the others.` : "";
   const blocks: Block[] = [{ kind: "text", text: `${how}${note}` }];

@@ -124,12 +124,18 @@ function limits({ cells, repeat }: GridData, measured: AccuracyData | undefined)
   const shared = cells.some(({ scratch, control }) => !scratch && control === undefined);
   const isBound = measured !== undefined && measured.eps !== "" && !measured.attack.startsWith("aa-");
   const items = [
-    ...(repeats > 1 ? [] : [`There is one ${repeat}: a difference is one between these networks, not between methods.`]),
+    ...(repeats > 1
+      ? []
+      : [`There is one ${repeat}: a difference is one between these networks, not between methods.`]),
     ...(shared
-      ? [`All searches begin with one dense network: ${repeat}s say nothing of another one, which could order the methods otherwise.`]
+      ? [
+          `All searches begin with one dense network: ${repeat}s say nothing of another one, which could order the methods otherwise.`,
+        ]
       : []),
     ...(isBound
-      ? [`Under ${measured.attack} robust accuracy is an upper bound. AutoAttack would lower every number, and not all by as much.`]
+      ? [
+          `Under ${measured.attack} robust accuracy is an upper bound. AutoAttack would lower every number, and not all by as much.`,
+        ]
       : []),
     "All is at the recipe's data, network and lengths of training; others may order the methods otherwise.",
   ];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { CellData, GridData } from "./grid-data.js";
+import type { CellData, CellNumbers, GridData } from "./grid-data.js";
 import { gridMarkdown } from "./grid-page.js";
 import { sweepChart, sweepsOf } from "./grid-sweep.js";
 
@@ -68,7 +68,7 @@ test("sharpness is drawn where it was measured, in its own unit", () => {
   const measured = cells.map((one, i): CellData => {
     const top = { value: 250 + i, bound: 0.1 };
     const states = [{ epoch: 2, objectiveLoss: 1, topEigenvalue: top, worstRise: null }];
-    return { ...one, result: { ...(one.result as never), sharpness: { settings, states } } };
+    return { ...one, result: { ...(one.result as CellNumbers), sharpness: { settings, states } } };
   });
   const found = sweepsOf({ ...grid, cells: measured }).filter(({ unit }) => unit === "number");
   expect(found.map(({ id }) => id)).toEqual(["gamma-top-eigenvalue"]);
