@@ -14,7 +14,7 @@ export const withoutBrowser = !existsSync(CHROMIUM) && process.env.CI === undefi
 export const builtPage = fileURLToPath(new URL("../../dist/dashboard/page", import.meta.url));
 
 export interface Browser {
-  /** A new page of which everything that should not be is noted. */
+  /** A new page, of an address or a file's URL, of which everything that should not be is noted. */
   open(address: string): Promise<Page>;
   /** Errors of all pages so far: of the console, of scripts, requests to other hosts. Empty in a sound page. */
   readonly faults: string[];
@@ -37,8 +37,9 @@ export async function startBrowser(): Promise<Browser> {
   });
   context.setDefaultTimeout(60_000);
   const faults: string[] = [];
+  const files = new Set<string>();
   await context.route(
-    (url) => url.hostname !== "127.0.0.1",
+    (url) => url.hostname !== "127.0.0.1" && !files.has(url.href),
     (route) => {
       faults.push(`request to ${route.request().url()}`);
       return route.abort();
@@ -56,6 +57,7 @@ export async function startBrowser(): Promise<Browser> {
         faults.push(`dialog: ${dialog.message()}`);
         void dialog.dismiss();
       });
+      if (address.startsWith("file:")) files.add(address);
       await page.goto(address);
       return page;
     },
