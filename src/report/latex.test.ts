@@ -45,8 +45,8 @@ function faults(text: string): string[] {
 const known = new Set(
   (
     "begin end centering caption label toprule midrule bottomrule cmidrule multicolumn textbf endhead endfoot textbackslash textasciitilde " +
-    "textasciicircum textless textgreater textbar textquotedbl textquotesingle textasciigrave rightarrow times cdot surd ldots lambda gamma " +
-    "textsuperscript"
+    "textasciicircum textless textgreater textbar symbol textquotesingle textasciigrave rightarrow times cdot surd ldots lambda gamma " +
+    "textsuperscript small footnotesize setlength tabcolsep resizebox ifdim width linewidth else fi shortstack"
   ).split(" "),
 );
 
@@ -86,6 +86,7 @@ describe("latex", () => {
     expect(escapeLatex("50 % of a_b & {c} \\d -- [e] − é 日")).toBe(
       "50 \\% of a\\_b \\& \\{c\\} \\textbackslash{}d -{}- {[}e{]} $-$ é {[}U+65E5{]}",
     );
+    expect(escapeLatex('*"þ')).toBe("{*}\\symbol{34}{[}U+00FE{]}");
   });
 
   test("puts many rows on several pages, and leaves out what a group repeats", () => {

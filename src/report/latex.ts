@@ -17,12 +17,15 @@ const commands: Readonly<Record<string, string>> = {
   "<": "\\textless{}",
   ">": "\\textgreater{}",
   "|": "\\textbar{}",
-  '"': "\\textquotedbl{}",
+  // There is no command for it in OT1, LaTeX's usual encoding.
+  '"': "\\symbol{34}",
   "'": "\\textquotesingle{}",
   "`": "\\textasciigrave{}",
   // After a line's end a bracket would be read as its option.
   "[": "{[}",
   "]": "{]}",
+  // And a star as part of the end.
+  "*": "{*}",
   "−": "$-$",
   "–": "--",
   "—": "---",
@@ -46,7 +49,8 @@ export function escapeLatex(text: string): string {
       // Two would print as one dash.
       if (character === "-" && characters[index + 1] === "-") return "-{}";
       if (Object.hasOwn(commands, character)) return commands[character];
-      if (/[\u0020-\u007e\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff]/.test(character)) return character;
+      // Eth and thorn are not in OT1.
+      if (/[\u0020-\u007e\u00c0-\u00ff]/.test(character) && !/[ÐÞðþ÷]/.test(character)) return character;
       return `{[}U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}{]}`;
     })
     .join("");
@@ -70,28 +74,53 @@ function quiet(rows: readonly (readonly Cell[])[], groups: number): (readonly Ce
   });
 }
 
+const HEAD_WIDTH = 12;
+
+/** A head of several words on lines of their own, so that it does not make its column wider than the numbers are. */
+function headLatex({ head, align }: Column): string {
+  const parts: string[] = [];
+  for (const word of head.split(" ")) {
+    const last = parts.at(-1);
+    if (last !== undefined && last.length + word.length < HEAD_WIDTH) parts[parts.length - 1] = `${last} ${word}`;
+    else parts.push(word);
+  }
+  const escaped = parts.map(escapeLatex).join("\\\\");
+  return parts.length === 1 ? escaped : `\\shortstack[${align === "right" ? "r" : "l"}]{${escaped}}`;
+}
+
+/** What a tabular is put in: as wide as it is, or shrunk where it is wider than the lines around it. */
+const fitted = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}";
+
 /**
  * A table; `id` becomes its label. Heads of the form `group: column` that stand side by side share a line over them, with
- * the group's name. More rows than fit on a page go into a longtable.
+ * the group's name. A table wider than the text is shrunk. More rows than fit on a page go into a longtable, in small letters.
  */
 export function latex(id: string, table: Table): string {
   const { caption, columns, groups = 0 } = table;
   const format = columns.map(({ align }) => (align === "right" ? "r" : "l")).join("");
   const line = (cells: readonly string[]) => `${cells.join(" & ")} \\\\`;
   const grouped = groupLine(columns);
-  const head = [...grouped, line(columns.map(({ head }) => escapeLatex(head)))];
+  const head = [...grouped, line(columns.map(headLatex))];
   const body = quiet(table.rows, groups).map((row) => line(row.map(cellLatex)));
   const named = `\\caption{${escapeLatex(caption)}}\\label{tab:${id}}`;
   if (body.length > MOST_ROWS) {
-    const parts = [`\\begin{longtable}{${format}}`, `${named}\\\\`, "\\toprule", ...head, "\\midrule", "\\endhead"];
-    return lines([...parts, "\\bottomrule", "\\endfoot", ...body, "\\end{longtable}"], "booktabs, longtable");
+    const parts = [
+      `{\\footnotesize${NARROW}\\begin{longtable}{${format}}`,
+      `${named}\\\\`,
+      "\\toprule",
+      ...head,
+      "\\midrule",
+      "\\endhead",
+    ];
+    return lines([...parts, "\\bottomrule", "\\endfoot", ...body, "\\end{longtable}}"], "booktabs, longtable");
   }
-  const inner = [`\\begin{tabular}{${format}}`, "\\toprule", ...head, "\\midrule", ...body, "\\bottomrule"];
-  const parts = ["\\begin{table}", "\\centering", named, ...inner, "\\end{tabular}", "\\end{table}"];
-  return lines(parts, "booktabs");
+  const inner = [`${fitted}{\\begin{tabular}{${format}}`, "\\toprule", ...head, "\\midrule", ...body, "\\bottomrule"];
+  const parts = ["\\begin{table}", `\\centering\\small${NARROW}`, named, ...inner, "\\end{tabular}}", "\\end{table}"];
+  return lines(parts, "booktabs, graphicx");
 }
 
 const MOST_ROWS = 40;
+const NARROW = "\\setlength{\\tabcolsep}{4pt}";
 
 const lines = (parts: readonly string[], packages: string) =>
   [`% needs: textcomp, ${packages}; from s2ap report`, ...parts, ""].join("\n");
