@@ -195,7 +195,19 @@ export interface SharpnessState {
   readonly flip: number | null;
   /** Largest eigenvalue of each layer by itself. */
   readonly layers: Readonly<Record<string, number>>;
+  /** Scores near the threshold; of scores that stand for groups, nothing is said. */
+  readonly ties: TieShares | null;
   readonly origins: Origins;
+}
+
+/** Shares of scores within some distances of the threshold that decides what is kept. */
+export interface TieShares {
+  /** Distances, in root mean squares of a layer's scores. */
+  readonly deltas: readonly number[];
+  /** Share of all scores within each of `deltas`. */
+  readonly within: readonly number[];
+  /** The same of each layer. */
+  readonly layers: Readonly<Record<string, readonly number[]>>;
 }
 
 /** The loss on a line or a grid of directions in score space. */

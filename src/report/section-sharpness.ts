@@ -1,5 +1,5 @@
 import { type Block, type Cell, type Chart, figures, type Section, type Table, words } from "./blocks.js";
-import { figure } from "./cells.js";
+import { figure, share } from "./cells.js";
 import { type Line, lineChart } from "./charts.js";
 import type { ReportData, RunData, SharpnessData, SharpnessState } from "./data.js";
 import type { Styles } from "./epoch-charts.js";
@@ -87,12 +87,15 @@ function numbers(runs: readonly Measured[]): Table {
   };
 }
 
+const lastStates = (runs: readonly Measured[]) =>
+  runs.flatMap(({ name, sharpness }) => {
+    const state = sharpness.states.at(-1);
+    return state === undefined ? [] : [{ name, state }];
+  });
+
 /** The last state of each run, layer by layer. */
 function layerTable(runs: readonly Measured[]): Block[] {
-  const last = runs.flatMap(({ name, sharpness }) => {
-    const state = sharpness.states.at(-1);
-    return state === undefined || Object.keys(state.layers).length === 0 ? [] : [{ name, state }];
-  });
+  const last = lastStates(runs).filter(({ state }) => Object.keys(state.layers).length > 0);
   if (last.length === 0) return [];
   const layers = [...new Set(last.flatMap(({ state }) => Object.keys(state.layers)))];
   const table: Table = {
@@ -104,6 +107,31 @@ function layerTable(runs: readonly Measured[]): Block[] {
         return figure(significant(own[layer]), own[layer], origins[`layers.${layer}`]);
       }),
     ]),
+  };
+  return [{ kind: "charts", charts: [], numbers: table }];
+}
+
+/** The tie map: how much of the last mask a perturbation of some relative size can change, in all and layer by layer. */
+function tieTable(runs: readonly Measured[]): Block[] {
+  const last = lastStates(runs).flatMap(({ name, state: { ties, origins } }) =>
+    ties ? [{ name, ties, origins }] : [],
+  );
+  if (last.length === 0) return [];
+  const layers = [...new Set(last.flatMap(({ ties }) => Object.keys(ties.layers)))];
+  const row = (layer?: string): Cell[] =>
+    last.flatMap(({ ties: { deltas, within, layers: own }, origins }) =>
+      deltas.map((_, i) => {
+        const found = layer === undefined ? within[i] : own[layer]?.[i];
+        return share(found, origins[layer === undefined ? `ties/${i}` : `ties/${i}/${layer}`], 2);
+      }),
+    );
+  const table: Table = {
+    caption: "Scores near the threshold, % within so many root mean squares of it, at the last state",
+    columns: [
+      words("Layer"),
+      ...last.flatMap(({ name, ties }) => ties.deltas.map((delta) => ({ ...figures(String(delta)), group: name }))),
+    ],
+    rows: [["all layers", ...row()], ...layers.map((layer) => [layerName(layer), ...row(layer)])],
   };
   return [{ kind: "charts", charts: [], numbers: table }];
 }
@@ -138,6 +166,7 @@ export function sharpnessSection(data: ReportData, styles: Styles): Section {
       { kind: "text", text: conditions(runs) },
       { kind: "charts", charts, numbers: numbers(runs) },
       ...layerTable(runs),
+      ...tieTable(runs),
     ],
   };
 }

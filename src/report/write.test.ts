@@ -24,6 +24,7 @@ describe("writeReportFiles", () => {
     expect(of(".csv")).toEqual(of(".tex"));
     expect(of(".svg")).toEqual(of(".png"));
     expect(of(".csv").length).toBeGreaterThan(12);
+    expect(of(".csv")).toContain("scores-near-the-threshold");
     expect(of(".svg")).toContain("landscape-2-surface");
     expect(new Set(names).size).toBe(names.length);
   }, 60_000);

@@ -26,6 +26,12 @@ function sharpness(run: string, sharp: number): unknown {
       worst: { total: { loss: 2 + size, rise: 0.1 + size / 10, stepLoss: 2 }, layers: {} },
       average: { total: estimate(-0.0012 * size, 0.002), layers: {} },
       // Not measured at the start, as where groups of weights share a score.
+      ties: {
+        ...{ deltas: [0.01, 0.1], within: [0.0125, 0.11] },
+        layers: Object.fromEntries(
+          layers.map((name, i) => [name, { scores: 216, within: [0.01 * i, 0.1 + 0.01 * i] }]),
+        ),
+      },
       flip: epoch === 0 ? null : { total: { loss: 2, rise: 0.0123, swapped: 70 }, layers: {} },
     };
   });
