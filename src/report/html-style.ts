@@ -37,7 +37,7 @@ canvas:focus-visible{outline:2px solid var(--row-1);outline-offset:2px}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums lining-nums;min-width:min(100%,480px)}
 caption{text-align:left;font-weight:600;font-size:.95rem;padding:0 0 6px}
 caption span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 40px)}
-th,td{padding:7px 20px 7px 0;text-align:left;vertical-align:top}
+th,td{padding:7px 16px 7px 0;text-align:left;vertical-align:top}
 th:last-child,td:last-child{padding-right:0}
 thead th{vertical-align:bottom;font-weight:500;font-size:.82rem;line-height:1.3;color:var(--muted);border-bottom:1.5px solid var(--rule);max-width:8.2rem;min-width:4.2rem}
 .group{text-align:center;border-bottom:1px solid var(--grid);max-width:none}
