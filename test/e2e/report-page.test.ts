@@ -44,7 +44,7 @@ inBrowser("asks for nothing but its own file, and every picture in it is whole",
   const view = await open();
   const asked: string[] = [];
   view.on("request", (request) => asked.push(request.url()));
-  await view.reload({ waitUntil: "networkidle" });
+  await view.reload({ waitUntil: "load" });
   expect(asked).toEqual([address]);
   const broken = "[...document.images].filter((image) => image.naturalWidth === 0).length";
   expect(await view.locator("img").count()).toBeGreaterThan(0);
