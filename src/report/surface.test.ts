@@ -1,8 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import type { Word } from "./drawing.js";
 import { heatMapSvg } from "./heat-map.js";
 import { ramp, rampColour } from "./palette.js";
-import { firstView, project, type Surface, surfaceSvg } from "./surface.js";
+import { drawSurface, firstView, project, type Surface, surfaceSvg, turnedRoom } from "./surface.js";
 
 const golden = (name: string) => fileURLToPath(new URL(`../../test/golden/report/${name}`, import.meta.url));
 
@@ -44,6 +45,30 @@ describe("surfaceSvg", () => {
         expect(px).toBeLessThanOrEqual(400);
         expect(py).toBeGreaterThanOrEqual(0);
         expect(py).toBeLessThanOrEqual(320);
+      }
+    }
+  });
+
+  test("names the axes at the near edges, where they can be read, from wherever it is seen", () => {
+    const words = (turn: number, tilt: number): Word[] =>
+      drawSurface(bowl, { turn, tilt }).shapes.flatMap((shape) => ("text" in shape ? [shape] : []));
+    const [height, first, second] = words(0, 0.5);
+    expect(height?.text).toBe("loss 0 to 2");
+    // From the front, the first axis lies below in the middle and the second at the right; from the right, they have changed places.
+    expect([first?.anchor, second?.anchor]).toEqual(["middle", "start"]);
+    expect(first?.y).toBeGreaterThan(second?.y as number);
+    const [, ahead, aside] = words(-Math.PI / 2, 0.5);
+    expect([ahead?.anchor, aside?.anchor]).toEqual(["end", "middle"]);
+    for (const tilt of [0, 0.5, 1, 1.5]) {
+      for (let turn = -4; turn < 4; turn += 0.1) {
+        for (const { text, x, y, anchor } of words(turn, tilt)) {
+          const room = 6 * text.length;
+          const from = { start: x, middle: x - room / 2, end: x - room }[anchor];
+          expect(from).toBeGreaterThanOrEqual(-turnedRoom);
+          expect(from + room).toBeLessThanOrEqual(400 + turnedRoom);
+          expect(y - 8).toBeGreaterThanOrEqual(-turnedRoom);
+          expect(y).toBeLessThanOrEqual(316 + turnedRoom);
+        }
       }
     }
   });

@@ -23,6 +23,8 @@ export interface View {
 
 export const firstView: View = { turn: -0.7, tilt: 0.5 };
 export const surfaceSize = { width: 400, height: 320 } as const;
+/** How far a surface and its words may reach beyond the picture, seen from another side than the first one. */
+export const turnedRoom = 36;
 
 type Point = readonly [x: number, y: number, z: number];
 
@@ -83,16 +85,17 @@ const nearest = (points: readonly Point[], view: View): Point =>
 /** Roughly as wide as a letter of a word comes out. */
 const letter = 6;
 
-/** A word at a point, moved as far as it must be to stay on the picture. */
+/** A word at a point, moved as far as it must be to stay in the room around the picture. */
 function word(point: Point, view: View, text: string, anchor: Word["anchor"], down: number): Word {
   const { width, height } = surfaceSize;
   const { px, py } = project(point, view);
-  const room = letter * text.length + 2;
-  const [before, behind] = { start: [0, room], middle: [room / 2, room / 2], end: [room, 0] }[anchor] as [
+  const long = letter * text.length;
+  const [before, behind] = { start: [0, long], middle: [long / 2, long / 2], end: [long, 0] }[anchor] as [
     number,
     number,
   ];
-  return { text, x: Math.max(before, Math.min(width - behind, px)), y: Math.min(height - 4, py + down), anchor };
+  const x = Math.max(before - turnedRoom, Math.min(width + turnedRoom - behind, px));
+  return { text, x, y: Math.min(height + turnedRoom - 4, py + down), anchor };
 }
 
 /** The outline of the base and one upright at the back, with the ends of the axes named: those of x and y at the near edges. */

@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { drawSurface, firstView, type Surface, type View } from "../../report/surface.js";
+import { drawSurface, firstView, type Surface, surfaceSize, turnedRoom, type View } from "../../report/surface.js";
 import { DrawingPicture } from "./drawing-picture.js";
 
 /** Where all surfaces are seen from: they turn together, so that they can be compared. */
@@ -34,6 +34,9 @@ function onPointerMove({ buttons, movementX, movementY, pointerType }: PointerEv
   if (buttons === 1) turn(movementX * DRAG, pointerType === "touch" ? 0 : movementY * DRAG);
 }
 
+const { width, height } = surfaceSize;
+const viewBox = `${-turnedRoom} ${-turnedRoom} ${width + 2 * turnedRoom} ${height + 2 * turnedRoom}`;
+
 interface SurfaceFigureProps {
   readonly title: string;
   readonly told: string;
@@ -48,6 +51,7 @@ export function SurfaceFigure({ title, told, surface }: SurfaceFigureProps) {
       <DrawingPicture
         class="drawing turns"
         drawing={drawSurface(surface, view.value)}
+        viewBox={viewBox}
         told={`${told} Arrow keys turn it.`}
         // In lower case: names of attributes of SVG are kept as they are written.
         tabindex={0}
