@@ -10,10 +10,13 @@
 // other part in the search. Where we deviate: the forward pass at a new v also makes the next planes of the images where it
 // is not misclassified, since v stays there; the gradient after the last step is left out. In linf and L2 most points are
 // misclassified on most steps, and the planes are made by a second pass; in L1 up to a fifth of the work is saved.
-// `faithful` always makes two.
+// `faithful` always makes two. A point whose two highest logits are equal up to 1e-12 of the largest is not yet misclassified:
+// where v and x lie on different sides of a plane, alpha can make their overshoots cancel, so that v ends on the plane itself,
+// and in float64 the order of a sum would decide. In float32 only logits that are equal are meant.
 import { enableGrad, grad, ops, present, scope, type Tensor } from "../torch/index.js";
 import { noise, type Victim } from "./attack.js";
 import { planeDisplacement } from "./fab-projection.js";
+import { margin } from "./objectives.js";
 import { changeNorm } from "./project.js";
 import { type AttackSearch, placesOf, positions, type SearchContext, type SearchState } from "./search.js";
 import type { Threat, ThreatNorm } from "./threat.js";
@@ -82,7 +85,7 @@ export function fabSearch(threat: Threat, options: FabSearchOptions = {}): Attac
       const last = step === steps - 1;
       // Whether a graph will be of use shows in the step before.
       const traced = shares && !last && few(placesOf(state.moved), x) ? trace(victim, next) : undefined;
-      const wrong = ops.ne(ops.argmax(traced?.logits ?? victim.logits(next), { dim: 1 }), y);
+      const wrong = misclassified(traced?.logits ?? victim.logits(next), y);
       const norm = changeNorm(threat.norm, x, next);
       const better = ops.logicalAnd(wrong, ops.lt(norm, state.distance));
       const point = ops.where(perImage(wrong), pullBack(x, next, options), next);
@@ -98,6 +101,17 @@ export function fabSearch(threat: Threat, options: FabSearchOptions = {}): Attac
       };
     },
   };
+}
+
+/** How far beyond the boundary a point is at least, as a share of its largest logit. */
+const BEYOND = 1e-12;
+
+/** Bool [N]; true for NaN, so that the verdict on it is an error. */
+function misclassified(logits: Tensor, y: Tensor): Tensor {
+  return scope(() => {
+    const least = ops.mul(ops.amax(ops.abs(logits), { dim: [1] }), BEYOND);
+    return ops.logicalNot(ops.le(margin(logits, y), least));
+  });
 }
 
 /** clip01(x + eps/2 unit(t)), drawn for each image by its key. */
