@@ -40,6 +40,19 @@ test("finds options that are no worse than any it tried, the same for the same s
   expect(liveTensors()).toBe(live);
 });
 
+test("goes on from the trials that are known, and makes only the others", () => {
+  const whole = searchFmnOptions(threat, victim, x, y, { trials: 8, steps: 20, seed: 3 });
+  const made: number[] = [];
+  const before = victim.passes.backward;
+  const rest = searchFmnOptions(threat, victim, x, y, {
+    ...{ trials: 8, steps: 20, seed: 3, known: whole.trials.slice(0, 6) },
+    onTrial: ({ median }) => void made.push(median),
+  });
+  expect(rest).toEqual(whole);
+  expect(made).toEqual(whole.trials.slice(6).map((trial) => trial.median));
+  expect(victim.passes.backward - before).toBe(2 * 20);
+});
+
 test.each(["sgd", "adam", "adamax"] as const)("options of %s lie in their ranges", (optimizer) => {
   scope(() => {
     const seen = searchFmnOptions(threat, victim, x, y, {

@@ -26,7 +26,9 @@ export interface FmnSearchOptions {
   readonly seed?: number;
   /** Asked before every step of a trial; may throw to stop. */
   readonly poll?: () => void;
-  /** Called after each trial. */
+  /** The first trials of the same search, which are not made again. */
+  readonly known?: readonly FmnTrial[];
+  /** Called after each trial that was made. */
   readonly onTrial?: (trial: FmnTrial) => void;
 }
 
@@ -97,6 +99,7 @@ export function searchFmnOptions(
   options: FmnSearchOptions = {},
 ): FmnTrial & { readonly trials: readonly FmnTrial[] } {
   const { loss = "dlr", optimizer = "sgd", scheduler = "cosine", trials = 32, steps = 100, seed = 0 } = options;
+  const { known = [], poll } = options;
   if (!(Number.isInteger(trials) && trials >= 1)) {
     throw new UsageError(expected("searchFmnOptions", "trials to be a whole number >= 1", trials));
   }
@@ -117,10 +120,11 @@ export function searchFmnOptions(
   for (let index = 0; index < trials; index++) {
     const point = pointOf(index, trials, shift, best?.point ?? shift);
     const settings = at(point);
-    const trial = { options: settings, median: medianDistance(threat, victim, x, y, settings, options.poll) };
+    const made = () => ({ options: settings, median: medianDistance(threat, victim, x, y, settings, poll) });
+    const trial = known[index] ?? made();
     tried.push(trial);
     if (best === undefined || trial.median < best.trial.median) best = { trial, point };
-    options.onTrial?.(trial);
+    if (index >= known.length) options.onTrial?.(trial);
   }
   return { ...(best?.trial as FmnTrial), trials: tried };
 }

@@ -183,4 +183,10 @@ test("minimum norms stand in the card and in the claim", () => {
   expect(claim).toContain('_Model GDrive:_ "<model key>" : ["<id>", ".safetensors"]');
   expect(claim).toContain("_Robust Accuracy (HO-FMN):_ 50.00");
   expect(claim).toContain("FMN with 200 steps on the loss dlr, its options not searched for, images 2048 to 2051");
+  const searched = { ...card, minimumNorm: { ...minimumNorm, trials: 32 } };
+  expect(pruningBenchmarkClaim([{ card: searched, options: {} }])).toContain(
+    "FMN with 200 steps on the loss dlr, its options the best of 32 trials, images 2048 to 2051",
+  );
+  expect(page).not.toContain("trials");
+  expect(cardMarkdown(searched)).toContain("| options | the best of 32 trials |");
 });

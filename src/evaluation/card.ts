@@ -180,6 +180,7 @@ function minimumNormSection({ minimumNorm: found }: Card): string[] {
   const missed = found.distances.filter((distance) => distance === null).length;
   const rows = [
     ["attack", `${found.attack}: ${options.join(", ")}`],
+    ...(found.trials === undefined ? [] : [["options", `the best of ${found.trials} trials`]]),
     ["images", `${found.examples}: ${rangeText(rangesOf(found.indices))}`],
     ["clean", percent(found.cleanAccuracy)],
     [`robust, distance above ${found.norm} ${found.eps}`, percent(found.robustAccuracy)],

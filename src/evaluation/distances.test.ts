@@ -11,7 +11,9 @@ import {
   knownDistances,
   loadDistances,
   saveDistances,
+  trialsOf,
   withMore,
+  withTrial,
 } from "./distances.js";
 
 const folder = mkdtempSync(join(tmpdir(), "s2ap-distances-"));
@@ -47,6 +49,21 @@ test("are kept, gone on with by the same measurement, and by no other", () => {
   expect(knownDistances(folder, key)).toEqual(begun);
   expect(() => knownDistances(folder, { ...key, seed: 3 })).toThrow(/seed 0, now 3/);
   expect(() => knownDistances(folder, { ...key, weights: "cc" })).toThrow(/weights/);
+});
+
+test("trials of the options are kept with what they took, and the measurement is of the best", () => {
+  const trial = (lr: number, median: number) => ({
+    trial: { options: { steps: 100, optimizer: { name: "sgd" as const, lr } }, median },
+    ...{ passes: { forward: 100, backward: 100 }, seconds: 2 },
+  });
+  const made = [trial(1, Number.POSITIVE_INFINITY), trial(2, 0.25)];
+  saveDistances(folder, made.reduce(withTrial, emptyDistances(key, linf({ eps: "8/255" }))));
+  const known = knownDistances(folder, key) as NonNullable<ReturnType<typeof knownDistances>>;
+  expect(trialsOf(known)).toEqual(made.map((each) => each.trial));
+  expect(known).toMatchObject({ distances: [], passes: { forward: 200, backward: 200 }, seconds: 4 });
+  const done = withMore({ ...known, used: { steps: 2, lr: 2 } }, some([0.1, 0.2, 0.3, 0, 0]));
+  expect(distancesOf(done)).toMatchObject({ options: { steps: 2, lr: 2 }, trials: 2, passes: { backward: 202 } });
+  expect(distancesOf(whole)).not.toHaveProperty("trials");
 });
 
 test.each(["{", '{"format":1}', JSON.stringify({ ...whole, key: { ...key, indices: [1] } })])(

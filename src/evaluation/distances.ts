@@ -2,9 +2,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Threat } from "../attacks/index.js";
+import type { FmnTrial, Threat } from "../attacks/index.js";
 import { differences } from "../run/index.js";
 import { DataError, diskError, expected, show, UsageError, wilson, writeFileAtomic } from "../util/index.js";
+import type { FmnTrialMade } from "./fmn-option-search.js";
 import type { Interval } from "./robustness.js";
 import { curveAt, type MinimumNorms, type SecurityCurve, securityCurve } from "./security-curve.js";
 
@@ -31,6 +32,10 @@ const fileSchema = z.strictObject({
    * while the measurement is under way.
    */
   distances: z.array(z.number().min(0).nullable()),
+  /** Where options were searched for: the trials so far and the median distance of each, null where it is infinite. */
+  trials: z.array(z.strictObject({ options: z.json(), median: z.number().nullable() })).optional(),
+  /** The options that the search ended with. */
+  used: z.json().optional(),
   /** The radius of the claim, as written, and its value. */
   eps: z.string(),
   radius: z.number().min(0),
@@ -44,7 +49,10 @@ export type DistanceFile = z.output<typeof fileSchema>;
 /** What a minimum-norm attack says of a network: upper bounds, as all attacks give. */
 export interface Distances {
   readonly attack: string;
+  /** Those that were used: where they were searched for, the best found. */
   readonly options: DistanceKey["options"];
+  /** Where the options were searched for: in how many trials. */
+  readonly trials?: number;
   readonly norm: string;
   readonly examples: number;
   readonly indices: readonly number[];
@@ -73,7 +81,10 @@ export function emptyDistances(key: DistanceKey, { eps, epsText }: Threat): Dist
 }
 
 /** A measurement with the next images of its key. */
-export function withMore(file: DistanceFile, { distances, passes, seconds }: MinimumNorms): DistanceFile {
+export function withMore(
+  file: DistanceFile,
+  { distances, passes, seconds }: Pick<MinimumNorms, "distances" | "passes" | "seconds">,
+): DistanceFile {
   const forward = file.passes.forward + passes.forward;
   const backward = file.passes.backward + passes.backward;
   return {
@@ -84,8 +95,23 @@ export function withMore(file: DistanceFile, { distances, passes, seconds }: Min
   };
 }
 
+/** A measurement with the next trial of its options. */
+export function withTrial(file: DistanceFile, { trial, passes, seconds }: FmnTrialMade): DistanceFile {
+  const options = trial.options as DistanceKey["options"];
+  const median = Number.isFinite(trial.median) ? trial.median : null;
+  const spent = withMore(file, { distances: [], passes, seconds });
+  return { ...spent, trials: [...(file.trials ?? []), { options, median }] };
+}
+
+/** The trials of a measurement so far. */
+export const trialsOf = ({ trials = [] }: DistanceFile): FmnTrial[] =>
+  trials.map(({ options, median }) => ({
+    options: options as FmnTrial["options"],
+    median: median ?? Number.POSITIVE_INFINITY,
+  }));
+
 /** A file as what it means. */
-export function distancesOf({ key, distances, eps, radius, passes, seconds }: DistanceFile): Distances {
+export function distancesOf({ key, distances, trials, used, eps, radius, passes, seconds }: DistanceFile): Distances {
   const numbers = distances.map((distance) => distance ?? Number.POSITIVE_INFINITY);
   const right = numbers.filter((distance) => distance > 0).sort((a, b) => a - b);
   const median = right[Math.floor((right.length - 1) / 2)];
@@ -93,7 +119,8 @@ export function distancesOf({ key, distances, eps, radius, passes, seconds }: Di
   const at = curveAt(curve, radius);
   return {
     attack: key.attack,
-    options: key.options,
+    options: used ?? key.options,
+    ...(trials && { trials: trials.length }),
     norm: key.norm,
     examples: numbers.length,
     indices: key.indices,

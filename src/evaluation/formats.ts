@@ -89,14 +89,15 @@ export function pruningBenchmarkClaim(
   return cards.map(({ card, options }, i) => claimSection(card, options, i + 1)).join("\n");
 }
 
-/** HO-FMN is FMN with options that were searched for: where they were not, the claim says so. */
+/** HO-FMN is FMN with options that were searched for: the claim says how, or that they were not. */
 function minimumNormText({ minimumNorm: found }: Card): string {
   if (found === undefined) return "";
   const [first, last] = [found.indices[0], found.indices.at(-1)];
   const { steps, loss } = found.options as { steps?: unknown; loss?: unknown };
   const [low, high] = found.interval;
+  const search = found.trials === undefined ? "not searched for" : `the best of ${found.trials} trials`;
   return (
-    ` FMN with ${steps} steps on the loss ${loss}, its options not searched for, images ${first} to ${last}: ` +
+    ` FMN with ${steps} steps on the loss ${loss}, its options ${search}, images ${first} to ${last}: ` +
     `${percent(found.robustAccuracy)} % above ${found.norm} ${found.eps}, 95 % interval ${percent(low)} to ${percent(high)} %.`
   );
 }

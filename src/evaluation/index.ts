@@ -21,11 +21,14 @@ export {
   knownDistances,
   loadDistances,
   saveDistances,
+  trialsOf,
   withMore,
+  withTrial,
 } from "./distances.js";
 export { type EvaluateOptions, evaluate, type Measured } from "./evaluate.js";
 export { fastVictim } from "./fast-victim.js";
 export { describedIndices, mergeRecord } from "./finish.js";
+export { type FmnOptionSearch, type FmnTrialMade, fmnOptionsOn } from "./fmn-option-search.js";
 export {
   type ClaimOptions,
   type Paper,

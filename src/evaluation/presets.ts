@@ -3,6 +3,7 @@
 // sparse adversarial attacks on image classifiers", ICML 2021, arXiv 2103.01208. All APGD runs have 100 iterations.
 import { type Attack, type AttackContext, attacks, type Threat, type ThreatNorm } from "../attacks/index.js";
 import { type AnyEntry, parseOptions, unknownName } from "../util/index.js";
+import type { FmnOptionSearch } from "./fmn-option-search.js";
 import type { NamedAttack } from "./list.js";
 
 /** One attack of a list: a name of the attack registry, and its options. */
@@ -25,6 +26,8 @@ export interface Preset {
     readonly attack: AttackSpec;
     readonly images: { readonly first: number; readonly count: number };
     readonly eps: string;
+    /** FMN's options are searched for first, on these positions. */
+    readonly search?: FmnOptionSearch;
   };
 }
 
@@ -74,7 +77,7 @@ export const presets = {
     ]),
   },
   "ap-benchmark": {
-    summary: "the Adversarial Pruning Benchmark's: AutoAttack standard at eps 0.031, and FMN on 128 images at 8/255",
+    summary: "the Adversarial Pruning Benchmark's: AutoAttack standard at eps 0.031, and HO-FMN on 128 images at 8/255",
     lists: standard,
     eps: "0.031",
     minimumNorm: {
@@ -82,6 +85,8 @@ export const presets = {
       attack: { name: "fmn", options: { steps: 200, loss: "dlr" } },
       images: { first: 2048, count: 128 },
       eps: "8/255",
+      // DLR, SGD and a cosine; the images are those that the benchmark's unshuffled loader gives in every trial.
+      search: { images: { first: 0, count: 64 }, trials: 32, steps: 100 },
     },
   },
   curve: {

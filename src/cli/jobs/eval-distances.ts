@@ -1,5 +1,5 @@
 // Distances by a minimum-norm attack: on the images asked for (`--preset curve`), or on a preset's own beside its list.
-import { isSearchAttack } from "../../attacks/index.js";
+import { isSearchAttack, type Threat } from "../../attacks/index.js";
 import {
   buildAttack,
   type Check,
@@ -8,11 +8,16 @@ import {
   type Distances,
   distancesOf,
   emptyDistances,
+  type FmnOptionSearch,
+  fmnOptionsOn,
   knownDistances,
   minimumNorms,
   preset,
   saveDistances,
+  timeLeft,
+  trialsOf,
   withMore,
+  withTrial,
 } from "../../evaluation/index.js";
 import { buildThreat } from "../../recipe/build.js";
 import { expected, makeFolder, UsageError } from "../../util/index.js";
@@ -33,43 +38,94 @@ interface Wanted {
   /** Positions in the split. */
   readonly positions: readonly number[];
   readonly seed: number;
+  /** FMN's options are searched for first. */
+  readonly search?: FmnOptionSearch | undefined;
 }
 
-/** Measures block by block; with `--out` what is known is kept, and gone on with. */
-function measureDistances({ model, split, origin, options }: Opened, wanted: Wanted, context: Context): Distances {
-  const { spec, norm, eps, positions, seed } = wanted;
+function searchAttackOf({ name, options }: Spec, threat: Threat) {
+  const built = buildAttack(name, options, threat);
+  if (isSearchAttack(built.attack)) return { name, options: built.options, attack: built.attack };
+  throw new UsageError(expected("eval", "a minimum-norm attack (fmn, fab, fab-t)", name));
+}
+
+/** A measurement on its way: what is known, and where it is kept. */
+interface Measurement {
+  file: DistanceFile;
+  readonly threat: Threat;
+  save(next: DistanceFile): void;
+}
+
+/** What is known of a measurement; with `--out` from its file, and each step is written there. */
+function beginMeasurement({ model, split, origin, options: { out } }: Opened, wanted: Wanted): Measurement {
+  const { spec, norm, eps, positions, seed, search } = wanted;
   const threat = buildThreat({ threat: { norm, eps } });
-  const { attack, name, options: parsed } = buildAttack(spec.name, spec.options, threat);
-  if (!isSearchAttack(attack)) {
-    throw new UsageError(expected("eval", "a minimum-norm attack (fmn, fab, fab-t)", name));
-  }
+  const { name, options: parsed } = searchAttackOf(spec, threat);
   const key: DistanceKey = JSON.parse(
     JSON.stringify({
       weights: origin.sha256,
       data: split.dataset.source.sha256,
       spec: model.spec,
       attack: name,
-      options: parsed,
+      options: search === undefined ? parsed : { ...parsed, search },
       norm,
       seed,
       indices: positions.map((at) => split.indices[at]),
     }),
   );
-  const known = options.out === undefined ? undefined : knownDistances(options.out, key);
-  const { eps: radius, epsText } = threat;
-  let file: DistanceFile = known === undefined ? emptyDistances(key, threat) : { ...known, eps: epsText, radius };
-  if (options.out !== undefined) makeFolder(options.out);
-  for (let done = file.distances.length; done < positions.length; done += BLOCK) {
+  const known = out === undefined ? undefined : knownDistances(out, key);
+  if (out !== undefined) makeFolder(out);
+  return {
+    file: known === undefined ? emptyDistances(key, threat) : { ...known, eps: threat.epsText, radius: threat.eps },
+    threat,
+    save(next) {
+      this.file = next;
+      if (out !== undefined) saveDistances(out, next);
+    },
+  };
+}
+
+/** Searches for the options of the attack, from the trials that are known on. */
+function searchOptions(
+  { model, split }: Opened,
+  { spec, search, seed }: Wanted,
+  to: Measurement,
+  context: Context,
+): void {
+  if (search === undefined || to.file.used !== undefined) return;
+  const { first, count } = search.images;
+  const left = timeLeft();
+  const found = fmnOptionsOn(model, split, to.threat, search, {
+    ...{ loss: spec.options.loss as "dlr", seed, known: trialsOf(to.file), poll: context.poll },
+    onTrial(made) {
+      to.save(withTrial(to.file, made));
+      const [done, of] = [to.file.trials?.length ?? 0, search.trials];
+      const what = `${spec.name}: options, on images ${first} to ${first + count - 1}`;
+      context.report({ kind: "measuring", run: "", what, done, of, secondsLeft: left(done, of) });
+    },
+  });
+  const { options } = searchAttackOf({ ...spec, options: { ...found, ...spec.options } }, to.threat);
+  to.save({ ...to.file, used: options as DistanceKey["options"] });
+}
+
+/** Measures block by block; with `--out` what is known is kept, and gone on with. */
+function measureDistances(opened: Opened, wanted: Wanted, context: Context): Distances {
+  const { model, split } = opened;
+  const { spec, positions, seed } = wanted;
+  const to = beginMeasurement(opened, wanted);
+  searchOptions(opened, wanted, to, context);
+  const options = (to.file.used ?? spec.options) as Spec["options"];
+  const { attack } = searchAttackOf({ ...spec, options }, to.threat);
+  for (let done = to.file.distances.length; done < positions.length; done += BLOCK) {
     const indices = positions.slice(done, done + BLOCK);
-    file = withMore(file, minimumNorms(model, split, attack, { indices, seed, shouldStop: context.poll }));
-    if (options.out !== undefined) saveDistances(options.out, file);
-    const robust = file.distances.filter((distance) => distance === null || distance > radius).length;
+    to.save(withMore(to.file, minimumNorms(model, split, attack, { indices, seed, shouldStop: context.poll })));
+    const { distances, radius } = to.file;
+    const robust = distances.filter((distance) => distance === null || distance > radius).length;
     context.report({
-      ...{ kind: "evaluation", run: "", attack: name },
-      ...{ done: file.distances.length, of: positions.length, robust },
+      ...{ kind: "evaluation", run: "", attack: spec.name },
+      ...{ done: distances.length, of: positions.length, robust },
     });
   }
-  return distancesOf(file);
+  return distancesOf(to.file);
 }
 
 /** Whether the command line asks for distances and not for a list of attacks. */
@@ -108,7 +164,7 @@ export function distancesBeside(opened: Opened, seed: number, context: Context):
   const { options, split, threat } = opened;
   const wanted = options.preset === undefined ? undefined : preset(options.preset).minimumNorm;
   if (wanted === undefined || options.shard !== undefined) return {};
-  const { attack, eps, norm } = wanted;
+  const { attack, eps, norm, search } = wanted;
   const { first, count } = wanted.images;
   const last = first + count - 1;
   const without = (why: string): Beside => {
@@ -122,5 +178,6 @@ export function distancesBeside(opened: Opened, seed: number, context: Context):
   const spec = withSteps({ name: attack.name, options: attack.options ?? {} }, options.steps);
   const positions = Array.from({ length: count }, (_, i) => first + i);
   context.report({ kind: "message", text: `${attack.name} on images ${first} to ${last}` });
-  return { minimumNorm: measureDistances(opened, { spec, norm, eps, positions, seed }, context) };
+  const trials = search && { ...search, steps: Math.min(search.steps, options.steps ?? search.steps) };
+  return { minimumNorm: measureDistances(opened, { spec, norm, eps, positions, seed, search: trials }, context) };
 }
