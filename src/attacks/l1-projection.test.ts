@@ -46,13 +46,17 @@ const threatEps = (eps: string, threatOf: (eps: string) => Threat) =>
   Number(eps) > 1 && threatOf === norms[0]?.[1] ? "1" : eps;
 
 describe.each([
-  ["linf", linf({ eps: "0.2" })],
-  ["l1", l1({ eps: "0.9" })],
-] as const)("no point of ball and box is nearer than the projection: %s", (_, threat) => {
+  ["linf", linf({ eps: "0.2" }), 1],
+  ["l1", l1({ eps: "0.9" }), 1],
+  // In L2 the box clips what the ball left: it is the nearest point where the whole ball lies in the box.
+  ["l2", l2({ eps: "0.4" }), 0.2],
+] as const)("no point of ball and box is nearer than the projection: %s", (_, threat, spread) => {
   test("of all points on a grid, and of many near the projection", () => {
     for (let seed = 0; seed < 8; seed++) {
       scope(() => {
-        const { x, point } = draw(seed, 2);
+        const drawn = draw(seed, 2);
+        const { point } = drawn;
+        const x = ops.add(ops.mul(ops.sub(drawn.x, 0.5), spread), 0.5);
         const found = projector(threat, x)(point);
         const least = apart(point, found);
         const better = (other: Tensor) => {
