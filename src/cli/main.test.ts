@@ -101,6 +101,13 @@ describe("bad usage is 2 and says what is wrong", () => {
     expect(err).toContain(message);
     expect(calls).toEqual([]);
   });
+
+  test("with --json it is an object on standard output as well", async () => {
+    const { code, out } = await run(["eval", "m", "--norm", "l3", "--json"]);
+    const message = expect.stringMatching(/^option '--norm.*Allowed choices are linf, l2, l1\./);
+    expect([code, JSON.parse(out)]).toEqual([2, { error: { code: "usage/command-line", message } }]);
+    expect((await run(["eval", "--help", "--json"])).out).toContain("Usage:");
+  });
 });
 
 describe("failures of the worker", () => {

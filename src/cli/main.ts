@@ -17,10 +17,16 @@ export async function main(
     await program.parseAsync([...argv], { from: "user" });
     return cli.exitCode;
   } catch (error) {
-    // Help and version are answers; what is wrong with a command line has been said by then.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const json = argv.includes("--json");
+    if (error instanceof CommanderError) {
+      // Help and version are answers; what is wrong with a command line has been said to people by then.
+      if (error.exitCode === 0) return 0;
+      const message = error.message.replace(/^error: /, "");
+      if (json) printJson(terminal, { error: { code: "usage/command-line", message } });
+      return 2;
+    }
     const failure = toFailure(error);
-    if (argv.includes("--json")) {
+    if (json) {
       const { exit: _exit, stack: _stack, ...shown } = failure;
       printJson(terminal, { error: shown });
     } else terminal.err(failureText(failure));

@@ -43,6 +43,7 @@ test.each<[string, Record<string, Tensor>, RegExp]>([
   ["0..255 as floats", { images: ops.to(bytes, "float32"), labels }, /divided by 255.*values from 0 to 255/],
   ["normalised floats", { images: images([0, 0, 0, 0, 0, 0, 0, -0.5], "float32"), labels }, /from -0.5 to 0/],
   ["NaN", { images: images([0, 0, 0, 0, 0, 0, 0, Number.NaN], "float32"), labels }, /NaN or infinity/],
+  ["floats cast to bytes", { images: ops.to(ops.gt(bytes, 50), "uint8"), labels }, /value \/ 255.*values from 0 to 1/],
   ["whole numbers", { images: ops.to(bytes, "int64"), labels }, /uint8, or floats.*int64/],
   ["another shape", { images: tensor([0, 0], [1, 1, 2, 1], { dtype: "uint8" }), labels }, /\[N,1,2,2\].*\[1,1,2,1\]/],
   ["no labels", { images: bytes }, /images and labels.*"images"/],

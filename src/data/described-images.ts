@@ -43,7 +43,12 @@ function checkImages(path: string, images: Tensor, { inputShape }: DescribedImag
   if (shape.length !== 4 || (shape[0] ?? 0) < 1 || String(shape.slice(1)) !== String(inputShape)) {
     throw wrong(`${path}: images`, `shape [N,${inputShape}], as the network takes them`, `[${shape}]`);
   }
-  if (dtype === "uint8") return;
+  if (dtype === "uint8") checkBytes(path, images);
+  else checkFloats(path, images);
+}
+
+function checkFloats(path: string, images: Tensor): void {
+  const { dtype } = images;
   if (!FLOATS.includes(dtype)) throw wrong(`${path}: images`, "uint8, or floats in [0,1]", dtype);
   if (!scope(() => ops.all(ops.isfinite(images)).item())) {
     throw wrong(`${path}: images`, "finite values in [0,1]", "NaN or infinity");
@@ -52,6 +57,14 @@ function checkImages(path: string, images: Tensor, { inputShape }: DescribedImag
   if (low >= 0 && high <= 1) return;
   const what =
     "floats in [0,1] (values of 0..255 must be divided by 255, or stored as uint8; normalisation belongs into the network)";
+  throw wrong(`${path}: images`, what, `values from ${low} to ${high}`);
+}
+
+/** Floats in [0,1] that were cast to bytes are nearly black images, whose accuracy is a number all the same. */
+function checkBytes(path: string, images: Tensor): void {
+  const [low, high] = range(images);
+  if (high !== 1) return;
+  const what = "uint8 in 0..255, a pixel is value / 255 (floats in [0,1] must stay floats)";
   throw wrong(`${path}: images`, what, `values from ${low} to ${high}`);
 }
 

@@ -41,10 +41,8 @@ export function findDescription(folder: string): Description | undefined {
   try {
     return descriptionSchema.parse(JSON.parse(bytes.toString("utf8")));
   } catch (cause) {
-    throw new DataError(`${path}: expected what an evaluation wrote, got other contents`, {
-      code: "data/record",
-      cause,
-    });
+    const what = "expected what an evaluation wrote, got other contents; choose another folder, or remove this one";
+    throw new DataError(`${path}: ${what} to begin anew`, { code: "data/record", cause });
   }
 }
 

@@ -63,7 +63,8 @@ export function readImages(folder: string): ImageRecord[] {
   try {
     return z.array(imageSchema).parse(JSON.parse(text));
   } catch (cause) {
-    throw new DataError(`${path}: expected a list of images, got other contents`, { code: "data/record", cause });
+    const what = "expected a list of images, got other contents; the evaluation's own command writes it again";
+    throw new DataError(`${path}: ${what}`, { code: "data/record", cause });
   }
 }
 

@@ -139,26 +139,61 @@ function recall(stored: ReadonlyMap<string, Tensor>, id: string): Tensor {
   return found;
 }
 
-function namesOf(steps: readonly Operation[]): { params: string[]; buffers: string[]; prunable: string[] } {
-  const params: string[] = [];
-  const buffers: string[] = [];
-  const prunable: string[] = [];
-  for (const step of steps) {
-    if (step.op === "conv2d" || step.op === "linear") {
-      prunable.push(`${step.name}.weight`);
-      params.push(`${step.name}.weight`, ...(step.bias ? [`${step.name}.bias`] : []));
-    } else if (step.op === "batchnorm2d") {
-      params.push(`${step.name}.weight`, `${step.name}.bias`);
-      buffers.push(`${step.name}.running_mean`, `${step.name}.running_var`);
-    } else if (step.op === "layernorm") params.push(`${step.name}.weight`, `${step.name}.bias`);
-    else if (step.op === "tokens") params.push(step.classToken, step.positions);
+type Shapes = readonly (readonly [name: string, shape: readonly number[]])[];
+
+/** The tensors of an operation, which PyTorch names and shapes so. */
+function tensorsOf(step: Operation): { readonly params: Shapes; readonly buffers?: Shapes } {
+  const affine = (name: string, size: number): Shapes => ["weight", "bias"].map((part) => [`${name}.${part}`, [size]]);
+  switch (step.op) {
+    case "conv2d":
+    case "linear": {
+      const kernel = step.op === "conv2d" ? [step.kernel, step.kernel] : [];
+      const weight = [`${step.name}.weight`, [step.out, step.in, ...kernel]] as const;
+      return { params: step.bias ? [weight, [`${step.name}.bias`, [step.out]]] : [weight] };
+    }
+    case "batchnorm2d": {
+      const statistics = ["running_mean", "running_var"];
+      return {
+        params: affine(step.name, step.channels),
+        buffers: statistics.map((part) => [`${step.name}.${part}`, [step.channels]]),
+      };
+    }
+    case "layernorm":
+      return { params: affine(step.name, step.size) };
+    case "tokens": {
+      const { classToken, positions, size } = step;
+      return {
+        params: [
+          [classToken, [1, 1, size]],
+          [positions, [1, step.count, size]],
+        ],
+      };
+    }
+    default:
+      return { params: [] };
   }
-  return { params, buffers, prunable };
+}
+
+/** DataError unless the tensors are those of the description, by name and shape. */
+function requireTensors(description: string, shapes: Shapes, tensors: ReadonlyMap<string, Tensor>): void {
+  const known = new Map(shapes);
+  const refuse = (what: string) => {
+    throw new DataError(`architecture '${description}': ${what}`, { code: "data/architecture" });
+  };
+  const missing = [...known.keys()].filter((key) => !tensors.has(key));
+  const surplus = [...tensors.keys()].filter((key) => !known.has(key) && !key.endsWith(".num_batches_tracked"));
+  if (missing.length + surplus.length > 0) {
+    refuse(`expected the tensors it names, got missing [${missing.join(", ")}], unexpected [${surplus.join(", ")}]`);
+  }
+  for (const [name, shape] of known) {
+    const got = (tensors.get(name) as Tensor).shape;
+    if (String(got) !== String(shape)) refuse(`expected ${name} with shape [${shape}], got [${got}]`);
+  }
 }
 
 /**
  * Builds a model from a description and its tensors (PyTorch state_dict names; `num_batches_tracked` is optional).
- * The tensors are copied in `dtype` (float32). Missing or unexpected names are a DataError that lists them.
+ * The tensors are copied in `dtype` (float32). Missing or unexpected names and other shapes are a DataError that names them.
  */
 export function describedModel(
   description: unknown,
@@ -167,31 +202,32 @@ export function describedModel(
 ): Model {
   const { dtype = "float32" } = options;
   const parsed = parseOptions("architecture", descriptionSchema, description);
-  const names = namesOf(parsed.ops);
-  const known = [...names.params, ...names.buffers];
-  const missing = known.filter((key) => !tensors.has(key));
-  const surplus = [...tensors.keys()].filter((key) => !known.includes(key) && !key.endsWith(".num_batches_tracked"));
-  if (missing.length + surplus.length > 0) {
-    throw new DataError(
-      `architecture '${parsed.name}': expected the tensors it names, got missing [${missing.join(", ")}], unexpected [${surplus.join(", ")}]`,
-      { code: "data/architecture" },
-    );
+  const owned = parsed.ops.map(tensorsOf);
+  const params = owned.flatMap((of) => of.params);
+  const buffers = owned.flatMap((of) => of.buffers ?? []);
+  requireTensors(parsed.name, [...params, ...buffers], tensors);
+  const last = parsed.ops.findLast((step) => step.op === "conv2d" || step.op === "linear");
+  if (last?.op === "linear" && last.out !== parsed.classes) {
+    const what = `classes ${parsed.classes} to be what its last linear layer has`;
+    throw new DataError(expected(`architecture '${parsed.name}'`, what, last.out), { code: "data/architecture" });
   }
   const runs = parsed.ops.map((step, i) => compile(step, parsed.ops[i - 1], dtype));
-  const select = (keys: readonly string[]) =>
+  const select = (shapes: Shapes) =>
     keep(
       scope(() =>
-        mapParams(new Map(keys.map((key) => [key, tensors.get(key) as Tensor])), (t) =>
+        mapParams(new Map(shapes.map(([key]) => [key, tensors.get(key) as Tensor])), (t) =>
           channelsLast(ops.asType(t, { dtype })),
         ),
       ),
       { forever: true },
     );
   return {
-    params: select(names.params),
-    buffers: select(names.buffers),
+    params: select(params),
+    buffers: select(buffers),
     spec: { arch: "described", description: parsed },
-    prunable: names.prunable,
+    prunable: parsed.ops.flatMap((step) =>
+      step.op === "conv2d" || step.op === "linear" ? [`${step.name}.weight`] : [],
+    ),
     inputShape: parsed.input,
     numClasses: parsed.classes,
     shortcuts: shortcutsOf(parsed.ops),

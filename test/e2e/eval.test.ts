@@ -1,6 +1,6 @@
 // The command line of an evaluation as a process of its own: files in, one object out, and faults that end in words.
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -225,7 +225,12 @@ describe("ap-benchmark", () => {
     const { indices, eps, attack, options, cleanAccuracy, distances, curve } = answer.minimumNorm;
     expect([indices[0], indices.at(-1), indices.length]).toEqual([2048, 2175, 128]);
     expect([attack, eps, cleanAccuracy]).toEqual(["fmn", "8/255", 0.625]);
-    expect(options).toMatchObject({ steps: 200, loss: "dlr" });
+    expect(options).toMatchObject({ steps: 200, loss: "dlr", optimizer: { name: "sgd" }, scheduler: { final: 0 } });
+    const file = JSON.parse(readFileSync(join(folder, "benchmark/distances.json"), "utf8"));
+    expect(file.key.options.search).toEqual({ images: { first: 0, count: 64 }, trials: 32, steps: 100 });
+    const medians = file.trials.map(({ median }: { median: number | null }) => median ?? Number.POSITIVE_INFINITY);
+    const best = file.trials[medians.indexOf(Math.min(...medians))];
+    expect([medians.length, answer.minimumNorm.trials, options.optimizer]).toEqual([32, 32, best.options.optimizer]);
     // The eight images come again and again, and distances depend on nothing but the image.
     expect(distances.slice(8, 16)).toEqual(distances.slice(0, 8));
     expect(curve.points.length).toBeGreaterThan(2);
@@ -234,6 +239,7 @@ describe("ap-benchmark", () => {
     expect(readFileSync(join(folder, "benchmark/card.md"), "utf8")).toContain("## Minimum norms");
     const claim = readFileSync(join(folder, "benchmark/claim.md"), "utf8");
     expect(claim).toBe(answer.claim);
+    expect(claim).toContain("its options the best of 32 trials");
     const percent = (100 * answer.minimumNorm.robustAccuracy).toFixed(2);
     expect(claim).toContain(`_Robust Accuracy (HO-FMN):_ ${percent}`);
     expect(readFileSync(join(folder, "benchmark/curve.svg"), "utf8")).toContain("eps 8/255");
@@ -273,12 +279,26 @@ describe("faults are errors in words", () => {
       /NaN.*fc2.bias/,
     ],
     ["missing weights", "weights", (t) => t.delete("fc2.bias"), /missing \[fc2.bias\]/],
+    [
+      "weights of another shape",
+      "weights",
+      (t) => t.set("fc2.weight", ops.transpose(get(t, "fc2.weight"), 0, 1)),
+      /fc2.weight with shape \[10,\d+\], got \[\d+,10\]/,
+    ],
   ])("%s", (_, name, change, message) => {
     const path = changed(name, change);
     const files = name === "inputs" ? [...weights, "--images", path] : ["--weights", path, ...images];
     const { status, answer } = run(...arch, ...files, ...attacked);
     expect(status).toBe(3);
     expect(answer.error.message).toMatch(message);
+  });
+
+  test("another number of classes than the network has", () => {
+    const path = join(folder, "arch.json");
+    const described = JSON.parse(readFileSync(join(data, "arch.json"), "utf8"));
+    writeFileSync(path, JSON.stringify({ ...described, classes: 11 }));
+    const { status, answer } = run("--arch", path, ...weights, ...images, ...attacked);
+    expect([status, answer.error.message]).toEqual([3, expect.stringMatching(/classes 11 to be.* got 10/)]);
   });
 
   test.each<[string, readonly string[], RegExp]>([

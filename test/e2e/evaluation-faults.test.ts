@@ -195,6 +195,7 @@ describe("a half-finished record", () => {
     const { status, answer } = await runEval([...argv, "--out", record]);
     expect([status, answer.error?.code]).toEqual([3, "data/record"]);
     expect(answer.error.message).toContain(join(record, "record.json"));
+    expect(answer.error.message).toContain("remove this one to begin anew");
   });
 });
 
