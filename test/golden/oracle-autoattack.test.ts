@@ -159,13 +159,13 @@ forEachOracle("model", (folder) => {
     }
   });
 
-  test("batches of 1, 7 and 128 give the same in float64", () => {
-    const threat = linf({ eps: epsOf(folder, "Linf") });
+  test.each(["Linf", "L2", "L1"] as const)("batches of 1, 7 and 128 give the same in float64 in %s", (norm) => {
+    const threat = threatOf(norm, epsOf(folder, norm));
     const list: readonly AttackSpec[] = [
-      { name: "pgd", options: { steps: 5 } },
-      { name: "apgd-ce", options: { steps: 5 } },
+      ...(norm === "L1" ? [] : [{ name: "pgd", options: { steps: 5, restarts: 2 } }]),
+      { name: "apgd-ce", options: { steps: 5, restarts: 2 } },
       { name: "apgd-t", options: { steps: 5, targets: 2 } },
-      { name: "fab-t", options: { steps: 5, targets: 2 } },
+      { name: "fab-t", options: { steps: 5, targets: 2, restarts: 2 } },
       { name: "square", options: { queries: 20 } },
     ];
     const { model } = oracleNetwork(folder, "float64", { images: 1 });

@@ -1,7 +1,7 @@
 // FMN of the reference folders, in float64: distances, the points they belong to and their classes. Thinned like all attacks:
 // the first 16 images, and the runs of 200 steps only in the whole test, since a shorter run has another schedule.
 import { expect, test } from "vitest";
-import { type FmnState, fmnSearch, linf, runSearch } from "../../src/attacks/index.js";
+import { type FmnState, fmnSearch, l2, linf, runSearch } from "../../src/attacks/index.js";
 import { ops, scope, type Tensor } from "../../src/torch/index.js";
 import { rng } from "../../src/util/index.js";
 import { expectClose, expectSame } from "../support/close.js";
@@ -11,6 +11,7 @@ import { first, forEachOracle, get, most, type OracleFolder, whole } from "../su
 
 const DISTANCE = 1e-9;
 const PIXEL = 1e-6;
+const BATCHED = 16;
 const LOSSES = { LL: "ll", DLR: "dlr", CE: "ce" } as const;
 
 function check(folder: OracleFolder, name: string, wanted: ReadonlyMap<string, Tensor>): void {
@@ -29,7 +30,33 @@ function check(folder: OracleFolder, name: string, wanted: ReadonlyMap<string, T
   if (wanted.has(`${name}.x`)) expectClose(`${folder.name}: FMN ${name} points`, found, at("x"), PIXEL);
 }
 
+/** Rows of the nearest points [N,C,H,W] after a few steps in L2, when so many images go at a time. */
+function inBatches(folder: OracleFolder, loss: "ll" | "dlr", size: number): number[] {
+  const { victim, x, y } = oracleNetwork(folder, "float64", { images: BATCHED });
+  const search = fmnSearch(l2({ eps: 1 }), { steps: 20, loss });
+  return Array.from({ length: Math.ceil(BATCHED / size) }, (_, part) => {
+    const [start, end] = [part * size, Math.min((part + 1) * size, BATCHED)];
+    const rows = (t: Tensor) => ops.slice(t, { start, end });
+    const indices = Int32Array.from({ length: end - start }, (_, i) => start + i);
+    const context = { x: rows(x), y: rows(y), victim, rng: rng(0), indices };
+    return runSearch(search, l2({ eps: 1 }), context, { leave: false }).state.found.toNumbers();
+  }).flat();
+}
+
 forEachOracle("model", (folder) => {
+  test.each(["ll", "dlr"] as const)("in batches of 1, 7 and 128 in L2, with %s, the same in float64", (loss) => {
+    scope(() => {
+      const [one, seven, all] = [1, 7, 128].map((size) => inBatches(folder, loss, size)) as [
+        number[],
+        number[],
+        number[],
+      ];
+      // Where the label is third, the gradient of DLR is what rounding leaves of 1 - 1, and the ways part a little.
+      const tolerance = loss === "ll" ? 1e-9 : 1e-3;
+      for (const each of [one, seven]) expectClose(`${folder.name}: FMN ${loss} points`, each, all, tolerance);
+    });
+  });
+
   if (!folder.has("det_fmn.safetensors")) {
     test.skip("FMN: no det_fmn.safetensors");
     return;
