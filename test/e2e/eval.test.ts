@@ -214,23 +214,47 @@ describe("security curves", () => {
 });
 
 describe("ap-benchmark", () => {
+  /** Eight images of four bands; class k is the brightness of band k. The last three have a wrong label. */
+  const bands = Array.from({ length: 8 }, (_, i) => [100, 90, 80, 70].map((v, k) => (k === i % 4 ? 110 + 4 * i : v)));
+  const files = ["arch.json", "weights.safetensors", "images.safetensors"].map((name) => join(folder, `bands-${name}`));
+  const argv = ["--arch", "--weights", "--images"].flatMap((flag, i) => [flag, files[i] as string]);
+
+  beforeAll(() => {
+    const steps = [{ op: "flatten" }, { op: "linear", name: "fc", in: 64, out: 4, bias: false }];
+    writeFileSync(files[0] as string, JSON.stringify({ name: "bands", input: [1, 8, 8], classes: 4, ops: steps }));
+    const weight = Float32Array.from({ length: 4 * 64 }, (_, at) =>
+      Number(Math.floor((at % 64) / 16) === Math.floor(at / 64)),
+    );
+    saveTensors(files[1] as string, new Map([["fc.weight", tensor(weight, [4, 64])]]));
+    const pixels = Uint8Array.from(
+      { length: 8 * 64 },
+      (_, at) => bands[Math.floor(at / 64)]?.[Math.floor((at % 64) / 16)] ?? 0,
+    );
+    const repeated = (t: Tensor) => ops.cat(Array.from({ length: 272 }, () => t));
+    const labels = BigInt64Array.from({ length: 8 }, (_, i) => BigInt((i < 5 ? i : i + 1) % 4));
+    saveTensors(
+      files[2] as string,
+      new Map([
+        ["images", repeated(tensor(pixels, [8, 1, 8, 8]))],
+        ["labels", repeated(tensor(labels))],
+      ]),
+    );
+  });
+
   test("has distances on its own images beside AutoAttack, and a claim", () => {
-    const path = changed("inputs", (tensors) => {
-      const repeated = (name: string) => ops.cat(Array.from({ length: 272 }, () => get(tensors, name)));
-      for (const name of ["images", "labels"]) tensors.set(name, repeated(name));
-    });
-    const files = [...arch, ...weights, "--images", path];
-    const { status, answer } = run(...files, "--preset", "ap-benchmark", "--examples", "2", "--out", "benchmark");
+    const { status, answer } = run(...argv, "--preset", "ap-benchmark", "--examples", "2", "--out", "benchmark");
     expect([status, answer.preset, answer.eps, answer.examples]).toEqual([0, "ap-benchmark", "0.031", 2]);
     const { indices, eps, attack, options, cleanAccuracy, distances, curve } = answer.minimumNorm;
     expect([indices[0], indices.at(-1), indices.length]).toEqual([2048, 2175, 128]);
     expect([attack, eps, cleanAccuracy]).toEqual(["fmn", "8/255", 0.625]);
     expect(options).toMatchObject({ steps: 200, loss: "dlr", optimizer: { name: "sgd" }, scheduler: { final: 0 } });
-    const file = JSON.parse(readFileSync(join(folder, "benchmark/distances.json"), "utf8"));
-    expect(file.key.options.search).toEqual({ images: { first: 0, count: 64 }, trials: 32, steps: 100 });
-    const medians = file.trials.map(({ median }: { median: number | null }) => median ?? Number.POSITIVE_INFINITY);
-    const best = file.trials[medians.indexOf(Math.min(...medians))];
-    expect([medians.length, answer.minimumNorm.trials, options.optimizer]).toEqual([32, 32, best.options.optimizer]);
+    // Both bands move: the nearest boundary is half of the difference away.
+    for (const [i, band] of bands.slice(0, 5).entries()) {
+      const [first, second] = [...band].sort((a, b) => b - a) as [number, number];
+      const least = (first - second) / 510;
+      expect(distances[i]).toBeGreaterThanOrEqual(least - 1e-6);
+      expect(distances[i]).toBeLessThan(1.1 * least);
+    }
     // The eight images come again and again, and distances depend on nothing but the image.
     expect(distances.slice(8, 16)).toEqual(distances.slice(0, 8));
     expect(curve.points.length).toBeGreaterThan(2);
@@ -245,9 +269,25 @@ describe("ap-benchmark", () => {
     expect(readFileSync(join(folder, "benchmark/curve.svg"), "utf8")).toContain("eps 8/255");
   });
 
+  test("searches for the options, and goes on from the trials that it has", () => {
+    const path = join(folder, "benchmark/distances.json");
+    const file = JSON.parse(readFileSync(path, "utf8"));
+    const { trials, used, key } = file;
+    expect(key.options.search).toEqual({ images: { first: 0, count: 64 }, trials: 32, steps: 100 });
+    const medians = trials.map(({ median }: { median: number | null }) => median ?? Number.POSITIVE_INFINITY);
+    const best = trials[medians.indexOf(Math.min(...medians))];
+    expect([medians.length, used.optimizer]).toEqual([32, best.options.optimizer]);
+    const { used: _, ...unused } = file;
+    writeFileSync(path, JSON.stringify({ ...unused, trials: trials.slice(0, 30), distances: [] }));
+    const { answer } = run(...argv, "--preset", "ap-benchmark", "--examples", "2", "--out", "benchmark");
+    const again = JSON.parse(readFileSync(path, "utf8"));
+    expect([again.trials, again.used, again.distances]).toEqual([trials, used, file.distances]);
+    // Two trials and the run itself, beside what was spent before.
+    expect(answer.minimumNorm.passes.backward).toBe(file.passes.backward + 2 * 100 + 200);
+  });
+
   test("says what is left out where the set has not these images", () => {
-    const argv = [...arch, ...weights, ...images, "--preset", "ap-benchmark", "--steps", "2"];
-    const { status, answer } = run(...argv);
+    const { status, answer } = run(...arch, ...weights, ...images, "--preset", "ap-benchmark", "--steps", "2");
     expect([status, answer.minimumNorm, answer.claim]).toEqual([0, undefined, undefined]);
     const codes = answer.checks.map(({ code }: { code: string }) => code);
     expect(codes).toContain("minimum-norm-left-out");
