@@ -75,6 +75,8 @@ export interface Chart {
   /** The chart in words and numbers, for those who do not see it. */
   readonly alt: string;
   draw(): string;
+  /** Name of the SVG beside the document, where it is drawn into one whatever the format. */
+  readonly file?: string;
   /** Where the chart shows one, for readers that can turn it. */
   readonly surface?: Surface;
 }

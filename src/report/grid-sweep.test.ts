@@ -48,7 +48,7 @@ test("every quantity that was measured has a curve for each of the other choices
   ]);
 });
 
-test("the chart names its numbers, and the page tells it in words and numbers", () => {
+test("the chart names its numbers, and the page shows it and tells it in words and numbers", () => {
   const [first] = sweepsOf(grid);
   const svg = first ? sweepChart(first) : "";
   for (const text of ["0.003", "0.03", "0.1", "awp_on", "awp_off", "gamma", "Robust accuracy after finetuning, %"]) {
@@ -56,6 +56,7 @@ test("the chart names its numbers, and the page tells it in words and numbers", 
   }
   expect(svg).not.toMatch(/NaN|undefined/);
   const page = gridMarkdown(grid, { command: "c" });
+  expect(page).toContain("![Robust accuracy after finetuning, %](gamma-robust-after.svg)");
   expect(page).toContain("awp\\_on 43.0 at 0.003, 44.0 at 0.03 and 42.0 at 0.1;");
   expect(page).toMatch(/\| awp\\_on +\| gamma 0\.003 +\| +43\.0 \(17\.6 to 68\.4\): 41\.0, 45\.0 \|/);
 });

@@ -185,8 +185,8 @@ function chartOf(sweep: Sweep): Chart {
     const at = points.map((point) => `${text(meanOf(point))} at ${point.x}`);
     return `${name} ${listing(at)}`;
   });
-  const alt = `${sweep.title} by ${sweep.key}: ${told.join("; ")} (drawn in ${sweep.id}.svg).`;
-  return { id: sweep.id, title: sweep.title, alt, draw: () => sweepChart(sweep) };
+  const alt = `${sweep.title} by ${sweep.key}: ${told.join("; ")}.`;
+  return { id: sweep.id, title: sweep.title, alt, draw: () => sweepChart(sweep), file: `${sweep.id}.svg` };
 }
 
 function numbersOf(sweeps: readonly Sweep[]): Table {

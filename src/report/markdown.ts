@@ -11,7 +11,7 @@ export function escapeMarkdown(text: string): string {
     .replace(/^(#|>|[-+] |\d+[.)] )/, "\\$1");
 }
 
-/** The report as GitHub-flavoured Markdown; charts are told in numbers. */
+/** The report as GitHub-flavoured Markdown; charts are told in numbers, and shown where they lie beside it. */
 export function markdown(report: ReportDocument): string {
   const parts = [
     `# ${escapeMarkdown(report.title)}`,
@@ -39,6 +39,9 @@ function blockParts(block: Block): string[] {
         ...(block.charts.length === 0
           ? []
           : [block.charts.map((chart) => `- ${escapeMarkdown(chart.alt)}`).join("\n")]),
+        ...block.charts.flatMap(({ title, file }) =>
+          file === undefined ? [] : [`![${escapeMarkdown(title)}](${encodeURIComponent(file)})`],
+        ),
         ...(block.numbers === null ? [] : tableParts(block.numbers)),
       ];
     case "images":
