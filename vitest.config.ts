@@ -1,13 +1,44 @@
-import { defineConfig } from "vitest/config";
+import { availableParallelism } from "node:os";
+import { configDefaults, defineConfig } from "vitest/config";
+
+/** Files that measure memory, watch a browser, or need two threads. */
+const ALONE = [
+  "src/util/peak-memory.test.ts",
+  "src/train/memory.test.ts",
+  "test/bench.test.ts",
+  "test/e2e/{checkpoint-memory,memory,resume}.test.ts",
+  "test/e2e/{dashboard,dashboard-pictures,report-page}.test.ts",
+];
 
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-    // libtorch lives in the main thread of a process of its own; two files side by side would fight over two cores.
+    // libtorch lives in the main thread of a process of its own.
     pool: "forks",
-    fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    env: { OMP_WAIT_POLICY: "PASSIVE", OMP_NUM_THREADS: "2" },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "together",
+          include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: [...configDefaults.exclude, ...ALONE],
+          // Most files are small work: two of them with a thread each end sooner than one after the other with two threads.
+          maxWorkers: Math.min(4, availableParallelism()),
+          env: { OMP_WAIT_POLICY: "PASSIVE", OMP_NUM_THREADS: "1" },
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: ALONE,
+          maxWorkers: 1,
+          env: { OMP_WAIT_POLICY: "PASSIVE", OMP_NUM_THREADS: "2" },
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });

@@ -18,7 +18,11 @@ const vitest = spawn(
     `--reporter=${join(root, "scripts/test-counts.js")}`,
     ...process.argv.slice(2),
   ],
-  { cwd: root, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, S2AP_TEST_COUNTS: file } },
+  {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, S2AP_TEST_COUNTS: file, S2AP_DIST_BUILT: "1" },
+  },
 );
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => vitest.kill(signal));
 

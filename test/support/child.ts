@@ -4,7 +4,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 /** Processes of their own: for what may kill the process, needs other flags, or measures its memory. */
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-let built = false;
+// `npm test` has built it.
+let built = process.env.S2AP_DIST_BUILT === "1";
 
 /**
  * Compiles the sources to `dist/`, which child processes import; once a test file, and quick when nothing changed. Type
