@@ -3,56 +3,23 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { bits, freeModel, tinyData, tinyNet } from "../../test/support/tiny.js";
-import { linf, pgd } from "../attacks/index.js";
-import { pgdAt } from "../losses/index.js";
+import { bits, freeModel, tinyNet } from "../../test/support/tiny.js";
+import { searchedIn, type TinySearch } from "../../test/support/tiny-search.js";
 import { disposeParams, saveTensors } from "../nn/index.js";
-import { sgd } from "../optim/index.js";
-import { harp, hydra, type Method, magnitude, maskDistance, packMasks, unpackMasks } from "../pruning/index.js";
-import { openRun } from "../run/index.js";
+import { harp, hydra, magnitude, maskDistance, packMasks, unpackMasks } from "../pruning/index.js";
 import { liveTensors, scope, tensor } from "../torch/index.js";
-import { type KeepEpochs, keeps } from "./kept-epochs.js";
+import { keeps } from "./kept-epochs.js";
 import { everyMask, keptMasks, loadKeptMasks, maskFile } from "./kept-masks.js";
 import { StoppedError } from "./options.js";
-import { search } from "./search.js";
 
 const base = mkdtempSync(join(tmpdir(), "s2ap-masks-"));
-const data = tinyData();
 const model = tinyNet();
 afterAll(() => {
   freeModel(model);
   rmSync(base, { recursive: true, force: true });
 });
 
-const attack = pgd(linf({ eps: "8/255" }), { steps: 1 });
-
-interface Asked {
-  readonly method?: Method;
-  readonly keepMasks?: KeepEpochs;
-  readonly epochs?: number;
-  readonly stopAfter?: number;
-}
-
-/** A search of three epochs, asked to stop after so many questions whether to. */
-async function searched(name: string, { stopAfter = Number.POSITIVE_INFINITY, ...asked }: Asked = {}) {
-  const folder = join(base, name);
-  using run = openRun(folder, { seed: 5 });
-  let polls = 0;
-  const found = await search(model, {
-    ...data,
-    loss: pgdAt(attack),
-    optimizer: sgd({ lr: 0.1 }),
-    selectionAttack: attack,
-    epochs: 3,
-    choose: "last",
-    run,
-    method: hydra({ keepRatio: 0.3 }),
-    ...asked,
-    shouldStop: () => polls++ >= stopAfter,
-  });
-  return { folder, found };
-}
-
+const searched = (name: string, asked: TinySearch = {}) => searchedIn(join(base, name), model, asked);
 const free = ({ found }: Awaited<ReturnType<typeof searched>>) =>
   disposeParams(found.masks, found.model.params, found.model.buffers);
 const filesIn = (folder: string) => readdirSync(join(folder, "masks")).sort();

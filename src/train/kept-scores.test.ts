@@ -3,46 +3,21 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { bits, freeModel, tinyData, tinyNet } from "../../test/support/tiny.js";
-import { linf, pgd } from "../attacks/index.js";
-import { pgdAt } from "../losses/index.js";
+import { bits, freeModel, tinyNet } from "../../test/support/tiny.js";
+import { searchedIn, type TinySearch } from "../../test/support/tiny-search.js";
 import { disposeParams } from "../nn/index.js";
-import { sgd } from "../optim/index.js";
 import { hydra } from "../pruning/index.js";
-import { openRun } from "../run/index.js";
 import { liveTensors, scope } from "../torch/index.js";
 import { type KeepEpochs, keeps } from "./kept-epochs.js";
 import { keptEpochs, loadScores } from "./kept-scores.js";
 import { StoppedError } from "./options.js";
-import { search } from "./search.js";
 
 const base = mkdtempSync(join(tmpdir(), "s2ap-kept-"));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 
-const data = tinyData();
 const model = tinyNet();
 const method = hydra({ keepRatio: 0.3 });
-const attack = pgd(linf({ eps: "8/255" }), { steps: 1 });
-
-/** A search of three epochs, asked to stop after so many questions whether to. */
-async function searched(name: string, keepScores: KeepEpochs | undefined, stopAfter = Number.POSITIVE_INFINITY) {
-  const folder = join(base, name);
-  using run = openRun(folder, { seed: 5 });
-  let asked = 0;
-  const found = await search(model, {
-    ...data,
-    loss: pgdAt(attack),
-    optimizer: sgd({ lr: 0.1 }),
-    selectionAttack: attack,
-    epochs: 3,
-    choose: "last",
-    run,
-    method,
-    keepScores,
-    shouldStop: () => asked++ >= stopAfter,
-  });
-  return { folder, found };
-}
+const searched = (name: string, asked: TinySearch) => searchedIn(join(base, name), model, { method, ...asked });
 
 test.each<[KeepEpochs | undefined, readonly number[]]>([
   [undefined, [0, 6]],
@@ -59,7 +34,7 @@ test.each<[KeepEpochs | undefined, readonly number[]]>([
 
 test("scores of chosen epochs are in the run folder, the last ones giving the masks", async () => {
   const live = liveTensors();
-  const { folder, found } = await searched("whole", [1]);
+  const { folder, found } = await searched("whole", { keepScores: [1] });
   expect(keptEpochs(folder)).toEqual([0, 1, 3]);
   const kept = loadScores(folder, 3);
   const masks = scope(() => method.masks({ scores: kept.scores }));
@@ -74,9 +49,9 @@ test("scores of chosen epochs are in the run folder, the last ones giving the ma
   expect(liveTensors()).toBe(live);
 
   // Stopped in the middle of the second epoch, and gone on with.
-  await expect(searched("stopped", [1], 14)).rejects.toThrow(StoppedError);
+  await expect(searched("stopped", { keepScores: [1], stopAfter: 14 })).rejects.toThrow(StoppedError);
   expect(keptEpochs(join(base, "stopped"))).toEqual([0, 1]);
-  const { found: resumed } = await searched("stopped", [1]);
+  const { found: resumed } = await searched("stopped", { keepScores: [1] });
   for (const done of [0, 1, 3]) {
     const file = join("scores", `epoch-000${done}.safetensors`);
     expect(readFileSync(join(base, "stopped", file)).equals(readFileSync(join(folder, file))), file).toBe(true);
@@ -85,7 +60,7 @@ test("scores of chosen epochs are in the run folder, the last ones giving the ma
 });
 
 test("nothing is left where nothing is to be kept", async () => {
-  const { folder, found } = await searched("none", "none");
+  const { folder, found } = await searched("none", { keepScores: "none" });
   expect(existsSync(join(folder, "scores"))).toBe(false);
   expect(keptEpochs(folder)).toEqual([]);
   disposeParams(found.masks, found.model.params, found.model.buffers);
