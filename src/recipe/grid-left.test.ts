@@ -50,3 +50,25 @@ test("time to go follows the pace of this run's epochs", () => {
   expect(time.left()?.cell).toBeCloseTo((53.3 / 5) * 2);
   expect(time.left()?.all).toBe(time.left()?.cell);
 });
+
+test("processes at other cells share what is left, but not this process's own cell", () => {
+  let now = 0;
+  const [a, b, c] = [cell("a", 1), cell("b", 1), cell("c", 1)] as const;
+  const busy = new Set(["b"]);
+  const time = gridTimeLeft([a, b, c], { isBusy: ({ name }) => busy.has(name), clock: () => now });
+  time.begin("a");
+  now = 10;
+  time.epoch(a.recipe, "search", 0);
+  // Two of three epochs here, three of each of the others; two at work.
+  expect(time.left()).toEqual({ cell: 20, all: 40 });
+  busy.add("c");
+  expect(time.left()?.all).toBeCloseTo(80 / 3);
+  busy.clear();
+  expect(time.left()).toEqual({ cell: 20, all: 80 });
+  // The last ones elsewhere hardly begun: not sooner than what is to do here.
+  time.end("a", true);
+  time.begin("b");
+  busy.add("c");
+  expect(time.left()?.cell).toBeCloseTo(10);
+  expect(time.left()?.all).toBeCloseTo(10);
+});

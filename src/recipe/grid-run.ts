@@ -15,7 +15,7 @@ import { type AttackedOptions, attackedFile } from "./grid-attack.js";
 import { cellNumbers, readKept, writeKept } from "./grid-cell.js";
 import { gridTimeLeft, type TimeLeft } from "./grid-left.js";
 import type { Cell, Grid } from "./grid-load.js";
-import { lockIfFree, whenFree } from "./grid-share.js";
+import { lockIfFree, presence, whenFree } from "./grid-share.js";
 import { cellSharpness, hasScores, measureCell } from "./grid-sharpness.js";
 import { loadMasks } from "./model-file.js";
 import { stageCosts } from "./row.js";
@@ -101,7 +101,8 @@ const sharesDense = ({ recipe, control }: Cell) => recipe.stages.pretrain !== un
 
 type Ended = { readonly what: "done" | "there" | "taken" } | { readonly what: "failed"; readonly reason: string };
 
-const lacksSharpness = ({ sharpness }: Grid, cell: Cell, folder: string) =>
+/** Whether sharpness is asked of a cell, whose run lies in this folder, and is not there. */
+export const lacksSharpness = ({ sharpness }: Grid, cell: Cell, folder: string) =>
   sharpness !== undefined && hasScores(cell) && cellSharpness(folder, sharpness) === undefined;
 
 /** The loss over scores around states of a cell's search, where the grid asks for it. */
@@ -253,15 +254,21 @@ async function workAt(cell: Cell, dense: DenseData | string, session: Session, t
   return ended;
 }
 
-/** All cells: those at which another process works come again at the end, in case it was stopped. */
-async function runCells(session: Session, dense: DenseData | string): Promise<void> {
+/**
+ * All cells: those at which another process works come again at the end, in case it was stopped. `onTurn` is told before
+ * each.
+ */
+async function runCells(session: Session, dense: DenseData | string, onTurn: () => void): Promise<void> {
   const { grid, options } = session;
-  const time = gridTimeLeft(grid.cells, { sharpness: grid.sharpness });
   const isFree = ({ name }: Cell) => lockOwner(join(options.out, name)) === undefined;
+  const time = gridTimeLeft(grid.cells, { sharpness: grid.sharpness, isBusy: (cell) => !isFree(cell) });
   let left: readonly Cell[] = grid.cells;
   while (left.length > 0) {
     const taken: Cell[] = [];
-    for (const cell of left) if ((await workAt(cell, dense, session, time)).what === "taken") taken.push(cell);
+    for (const cell of left) {
+      onTurn();
+      if ((await workAt(cell, dense, session, time)).what === "taken") taken.push(cell);
+    }
     const names = taken.map(({ name }) => name).join(", ");
     if (taken.length > 0) await whenFree(() => taken.some(isFree) || undefined, waiting(options, names));
     left = taken;
@@ -275,14 +282,13 @@ async function runCells(session: Session, dense: DenseData | string): Promise<vo
  */
 export async function runGrid(grid: Grid, options: GridOptions): Promise<GridData> {
   const { out, shouldStop, onUpdate } = options;
-  // Tells others that the folder is in use; who comes second works without it.
-  using _lock = lockIfFree(out);
+  using present = presence(out);
   const { test: split, selection } = await buildData(grid.dense, (text) => onUpdate?.({ kind: "message", text }));
   const attacked: AttackedOptions = { split, seed: grid.dense.seed, shouldStop };
   const failed = new Map<string, string>();
   const onEnd = ({ name }: Cell, ended: Ended) => {
     if (ended.what === "failed") failed.set(name, ended.reason);
-    save();
+    if (ended.what === "failed" || ended.what === "done") save();
   };
   const session: Session = { grid, options, attacked, selection, onEnd };
   let dense: DenseData | string;
@@ -300,6 +306,6 @@ export async function runGrid(grid: Grid, options: GridOptions): Promise<GridDat
   };
   const save = () => writeFileAtomic(join(out, "grid.json"), `${JSON.stringify(found())}\n`);
   save();
-  await runCells(session, dense);
+  await runCells(session, dense, present.renew);
   return found();
 }

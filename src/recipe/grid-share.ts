@@ -14,6 +14,16 @@ export function lockIfFree(folder: string): Lock | undefined {
   }
 }
 
+/** Tells others that a folder is in use, as long as one of those that work in it does. */
+export function presence(folder: string): Disposable & { renew(): void } {
+  let lock: Lock | undefined;
+  const renew = () => {
+    lock ??= lockIfFree(folder);
+  };
+  renew();
+  return { renew, [Symbol.dispose]: () => lock?.[Symbol.dispose]() };
+}
+
 /** Waits until `take` gives something. `poll`, once a second, may throw; `onWait` is told once, if there is a wait. */
 export async function whenFree<T>(
   take: () => T | undefined,

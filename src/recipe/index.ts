@@ -5,7 +5,7 @@ export { type Estimate, type EstimateOptions, estimateGrid, estimateRecipe, type
 export * from "./foreign/index.js";
 export { type Axes, type Axis, type ExpandOptions, expandGrid, type GridPoint, type Over } from "./grid.js";
 export { type Cell, type Grid, type LoadGridOptions, loadGrid } from "./grid-load.js";
-export { type CellTold, type GridOptions, gridSoFar, runGrid } from "./grid-run.js";
+export { type CellTold, type GridOptions, gridSoFar, lacksSharpness, runGrid } from "./grid-run.js";
 export { recipeJsonSchema } from "./json-schema.js";
 export { type LoadOptions, loadRecipe, parseRecipe, type RecipePart, recipeProfiles } from "./load.js";
 export { loadMasks, loadModel, saveMasks, saveModel } from "./model-file.js";

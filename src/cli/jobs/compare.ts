@@ -6,6 +6,7 @@ import {
   equalPasses,
   estimateGrid,
   gridSoFar,
+  lacksSharpness,
   type Skipped,
   withSmallDense,
 } from "../../recipe/index.js";
@@ -62,14 +63,14 @@ export const job: Job<CompareJobOptions, ComparePlan | GridJobResult> = async (o
   const out = outOf(options, grid);
   if (what === "run") return runGridAt(grid, { ...options, out }, context);
   // Sharpness is measured of cells that are there, which are not run again.
-  const { sharpness, ...trained } = grid;
+  const { sharpness: _sharpness, ...trained } = grid;
   const before = gridSoFar(trained, out);
   const done = before.cells.filter(({ status }) => status === "done").map(({ name }) => name);
   const left = grid.cells.filter(({ name }) => !done.includes(name));
   const onMessage = (text: string) => context.report({ kind: "message", text });
   const dense = before.dense === null && from === undefined;
   const estimate = left.length === 0 ? null : await estimateGrid(grid, { cells: left, dense, onMessage });
-  const measured = sharpness !== undefined && gridSoFar(grid, out).cells.some(({ status }) => status !== "done");
+  const measured = grid.cells.some((cell) => lacksSharpness(grid, cell, join(out, cell.name)));
   const cells = grid.cells.map(({ name }) => name);
   return { status: "planned", out, cells, done, skipped: grid.skipped, estimate, measured };
 };
