@@ -130,6 +130,20 @@ describe("showProgress", () => {
   });
 });
 
+test("runs at the same time take turns on the live line", () => {
+  const terminal = fakeTerminal({ live: true });
+  let now = 0;
+  const shown = showProgress(terminal, { clock: () => now });
+  for (now = 0; now < 8; now += 1) {
+    for (const run of ["a", "b"]) {
+      now += 0.2;
+      shown.update({ kind: "progress", run, progress });
+    }
+  }
+  const order = terminal.rawPieces.flatMap((piece) => /\r(\w): search/.exec(piece)?.[1] ?? []);
+  expect(order.join("")).toMatch(/^a{2,4}b{2,4}a+$/);
+});
+
 describe("pace", () => {
   test("tells the time to go from the steps seen in this process", () => {
     let now = 100;
@@ -141,6 +155,8 @@ describe("pace", () => {
     expect(told).toEqual([undefined, undefined, undefined, 34, 32]);
     now += 2;
     expect(left("b", { ...progress, step: 65 })).toBeUndefined();
+    // Runs at the same time have their own.
+    expect(left("a", { ...progress, step: 65 })).toBeCloseTo(30.4);
   });
 });
 

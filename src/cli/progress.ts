@@ -18,6 +18,9 @@ type Bound = NonNullable<(RunUpdate & { readonly kind: "evaluation" })["bound"]>
 
 const BAR = 16;
 
+/** Seconds that the live line stays with one of several runs. */
+const TURN = 3;
+
 function bar(share: number): string {
   const full = Math.min(BAR, Math.floor(share * BAR));
   return `[${"=".repeat(full)}${" ".repeat(BAR - full)}]`;
@@ -84,12 +87,13 @@ export function measuringLine({ what, done, of, secondsLeft }: RunUpdate & { rea
 
 /** Time to go, from the pace since this stage was first seen: a resumed stage counts only what it did since. */
 export function pace(clock: () => number): (run: string, progress: StageProgress) => number | undefined {
-  let key = "";
-  let from = { step: 0, time: 0 };
+  const begun = new Map<string, { readonly step: number; readonly time: number }>();
   return (run, { stage, step, steps }) => {
-    if (key !== `${run} ${stage}` || step < from.step) {
-      key = `${run} ${stage}`;
+    const key = `${run} ${stage}`;
+    let from = begun.get(key);
+    if (from === undefined || step < from.step) {
       from = { step, time: clock() };
+      begun.set(key, from);
     }
     const done = step - from.step;
     return done < 3 ? undefined : ((clock() - from.time) / done) * (steps - step);
@@ -105,11 +109,18 @@ interface StageSeen {
 /** The part of the display that is drawn over and over; nothing at all where nobody watches. */
 function liveLine(terminal: Terminal, clock: () => number) {
   let drawn: number | undefined;
+  let turn = { run: "", since: Number.NEGATIVE_INFINITY };
   return {
-    draw(text: string) {
+    draw(run: string, text: string) {
       // Ten times a second is as much as an eye can use.
       if (!terminal.live || (drawn !== undefined && clock() - drawn < 0.1)) return;
-      drawn = clock();
+      const now = clock();
+      // Runs at the same time take turns.
+      if (run !== turn.run) {
+        if (now - turn.since < TURN) return;
+        turn = { run, since: now };
+      }
+      drawn = now;
       terminal.raw(`\r${text.slice(0, Math.max(0, terminal.columns - 1))}\x1b[K`);
     },
     wipe() {
@@ -181,11 +192,11 @@ export function showProgress(terminal: Terminal, options: ProgressOptions = {}):
     if (told.kind === "message") say(terminal.paint("dim", told.text));
     else if (told.kind === "warning") say(terminal.paint("yellow", `warning: ${told.text}`));
     else if (told.kind === "event") event(told.run, prefix, told.event);
-    else if (told.kind === "evaluation") line.draw(prefix + attackLine(told));
-    else if (told.kind === "measuring") line.draw(prefix + measuringLine(told));
+    else if (told.kind === "evaluation") line.draw(told.run, prefix + attackLine(told));
+    else if (told.kind === "measuring") line.draw(told.run, prefix + measuringLine(told));
     else {
       teller.step(told.run, prefix, told.progress);
-      line.draw(prefix + stepLine(told.progress, left(told.run, told.progress)));
+      line.draw(told.run, prefix + stepLine(told.progress, left(told.run, told.progress)));
     }
   }
 

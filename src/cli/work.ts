@@ -15,6 +15,10 @@ export interface WorkOptions {
 /** Does a job in the worker thread that owns libtorch. Throws JobError when the job fails. */
 export type Work = (job: string, options: unknown, how?: WorkOptions) => Promise<unknown>;
 
+/** Threads that this command may use. */
+export const threadBudget = (threads: number | undefined) =>
+  threads ?? Number(process.env.OMP_NUM_THREADS ?? availableParallelism());
+
 /**
  * OpenMP reads these when libtorch is loaded, from the process's environment, which only the main thread can change.
  * Threads that wait passively leave the processors to others; spinning ones halve the speed of a busy machine.

@@ -7,7 +7,7 @@ import { showProgress } from "../progress.js";
 import { parseDuration } from "../signals.js";
 import { type Cli, collect, command, positive, printJson } from "./context.js";
 import { estimateSummary } from "./estimate-text.js";
-import { longJob } from "./long-job.js";
+import { JOBS_OPTION, longJob } from "./long-job.js";
 
 /** Longer ones are asked about first, in seconds. */
 const LONG = 600;
@@ -87,8 +87,9 @@ export function compareCommand(cli: Cli) {
     .option("--report", "run nothing: write the page of what is there")
     .option("--yes", "do not ask before what takes longer than 10 minutes")
     .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
-    .option("--threads <n>", "threads of libtorch; default one a processor", positive)
-    .action(async (path, { plugin = [], json, threads, maxTime, tiny, report, dryRun, yes, ...rest }) => {
+    .option(...JOBS_OPTION, positive)
+    .option("--threads <n>", "threads of libtorch, of all processes; default one a processor", positive)
+    .action(async (path, { plugin = [], json, jobs, threads, maxTime, tiny, report, dryRun, yes, ...rest }) => {
       const { grid = [], set = [], skipInvalid = false, smallDense = false } = rest;
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
       const order = { ...rest, what: "run" as const, path, grid, set, skipInvalid, smallDense, profile };
@@ -102,7 +103,8 @@ export function compareCommand(cli: Cli) {
           return json === true ? printJson(cli.terminal, plan) : cli.terminal.out(plan.cells.join("\n"));
         if (!(await agreed(cli, plan, yes === true))) return cli.terminal.err("nothing was run");
       }
-      const result = await longJob<GridJobResult>(cli, "compare", run, { ...how, maxTime });
+      const together = { jobs: report === true ? 1 : jobs, maxTime };
+      const result = await longJob<GridJobResult>(cli, "compare", run, { ...how, ...together });
       if (json === true) printJson(cli.terminal, result);
       else cli.terminal.out(`${result.summary}\n${result.markdown}`);
       if (result.status === "failed") cli.exitCode = 1;

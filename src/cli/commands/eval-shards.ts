@@ -2,12 +2,13 @@
 // process that started them merges. Small networks gain more from this than from threads inside an operator.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir, totalmem } from "node:os";
+import { tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import type { RunUpdate } from "../../recipe/run.js";
 import { type Failure, JobError } from "../failure.js";
 import type { EvalAnswer, EvalOptions } from "../jobs/eval-options.js";
 import type { StopSignal } from "../signals.js";
+import { threadBudget } from "../work.js";
 import { isTold, joinProgress } from "./eval-joined.js";
 
 export interface ShardsHow {
@@ -89,21 +90,17 @@ function listen(children: readonly ChildProcess[], show: ShardsHow["show"]): voi
   }
 }
 
-/** Threads that this command may use. */
-const budget = (threads: number | undefined) =>
-  threads ?? Number(process.env.OMP_NUM_THREADS ?? availableParallelism());
-
 /** Most memory that a process of an evaluation is expected to need, in bytes. */
 const ROOM = 1.5e9;
 
 /** As many processes as there are threads to use and memory to hold them. */
 export function affordable(threads: number | undefined): number {
-  return Math.max(1, Math.min(budget(threads), Math.floor(totalmem() / ROOM)));
+  return Math.max(1, Math.min(threadBudget(threads), Math.floor(totalmem() / ROOM)));
 }
 
 async function runAll(options: EvalOptions, how: ShardsHow, out: string): Promise<boolean> {
   const { shards, plugins } = how;
-  const threads = Math.max(1, Math.floor(budget(how.threads) / shards));
+  const threads = Math.max(1, Math.floor(threadBudget(how.threads) / shards));
   const children = Array.from({ length: shards }, (_, index) => {
     const argv = argvOf({ ...options, out, shard: { index, of: shards } });
     const more = ["--json", `--threads=${threads}`, ...plugins.map((file) => `--plugin=${file}`)];

@@ -2,13 +2,14 @@ import type { GridJobOptions, GridJobResult } from "../jobs/grid.js";
 import { parseDuration } from "../signals.js";
 import { LOG_OPTION, trackersOf } from "../trackers.js";
 import { type Cli, collect, command, positive, printJson } from "./context.js";
-import { longJob } from "./long-job.js";
+import { JOBS_OPTION, longJob } from "./long-job.js";
 
 /** `s2ap grid`: many recipes that differ in a few choices, and a page that compares them. */
 export function gridCommand(cli: Cli) {
   return command("grid", "Run every cell of a grid of recipes and compare them. Run it again to resume.", [
     "s2ap grid recipes/grids/hosts.yaml --tiny",
     "s2ap grid recipes/grids/hosts.yaml --from runs/quickstart/dense",
+    "s2ap grid recipes/grids/hosts.yaml --jobs 4     # four cells at a time, and the threads shared",
     "s2ap grid recipes/grids/hosts.yaml --report     # the page of what is there; missing cells are named",
   ])
     .argument("<grid>", "YAML file")
@@ -23,8 +24,9 @@ export function gridCommand(cli: Cli) {
     .option("--report", "run nothing: write the page of what is there")
     .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
     .option(...LOG_OPTION, collect)
-    .option("--threads <n>", "threads of libtorch; default one a processor", positive)
-    .action(async (path, { plugin = [], log = [], json, threads, maxTime, tiny, report, ...rest }) => {
+    .option(...JOBS_OPTION, positive)
+    .option("--threads <n>", "threads of libtorch, of all processes; default one a processor", positive)
+    .action(async (path, { plugin = [], log = [], json, jobs, threads, maxTime, tiny, report, ...rest }) => {
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
       const laid = profile === undefined ? "" : ` --profile ${profile}`;
       const page = rest.markdown === undefined ? "" : ` --markdown ${rest.markdown}`;
@@ -33,6 +35,7 @@ export function gridCommand(cli: Cli) {
         ...{ path, profile, onlyReport: report === true, command: `s2ap grid ${path}${laid}${page}` },
       };
       const result = await longJob<GridJobResult>(cli, "grid", options, {
+        jobs: report === true ? 1 : jobs,
         threads,
         plugins: plugin,
         maxTime,

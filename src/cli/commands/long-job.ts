@@ -1,4 +1,5 @@
 import { type Follower, follow, type OpenSink } from "../../tracking/index.js";
+import { workTogether } from "../beside.js";
 import { duration } from "../format.js";
 import type { Report } from "../jobs.js";
 import { showProgress } from "../progress.js";
@@ -7,6 +8,8 @@ import type { Cli } from "./context.js";
 
 export interface LongJobHow {
   readonly threads: number | undefined;
+  /** Processes that share the work, where the job can share it; default 1. */
+  readonly jobs?: number | undefined;
   readonly plugins: readonly string[];
   /** Seconds after which it stops cleanly. */
   readonly maxTime: number | undefined;
@@ -14,6 +17,12 @@ export interface LongJobHow {
   /** Where its events go besides the run folders; default: nowhere. */
   readonly trackers?: readonly OpenSink[];
 }
+
+/** The option of commands whose cells several processes share. */
+export const JOBS_OPTION = [
+  "--jobs <n>",
+  "cells at a time, each in a process with its part of the threads; default 1",
+] as const;
 
 export function stopText(reason: Stopper["reason"]): string {
   if (reason === "time") return "time is up: stopping with the state saved";
@@ -28,7 +37,7 @@ export async function longJob<R extends { readonly status: string; readonly out:
   cli: Cli,
   job: string,
   options: unknown,
-  { threads, plugins, maxTime, quiet, trackers = [] }: LongJobHow,
+  { threads, jobs = 1, plugins, maxTime, quiet, trackers = [] }: LongJobHow,
 ): Promise<R> {
   const progress = showProgress(cli.terminal);
   const begun = performance.now();
@@ -41,7 +50,8 @@ export async function longJob<R extends { readonly status: string; readonly out:
     if (!quiet) progress.update(told);
   };
   try {
-    const result = (await cli.work(job, options, { threads, plugins, flag: stopper.flag, onReport })) as R;
+    const work = workTogether(cli.work, jobs);
+    const result = (await work(job, options, { threads, plugins, flag: stopper.flag, onReport })) as R;
     if (result.status !== "stopped") return result;
     const spent = duration((performance.now() - begun) / 1000);
     cli.terminal.err(`stopped after ${spent}; ${result.out} holds the state: run the same command again to go on`);
