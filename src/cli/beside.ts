@@ -23,6 +23,8 @@ const POLL = 200;
 const workBeside: Work = (job, options, { flag, plugins = [], threads, onReport } = {}) => {
   const child = fork(fileURLToPath(new URL("./beside-process.js", import.meta.url)), {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
+    // As between threads: JSON has no NaN.
+    serialization: "advanced",
   });
   const send = (message: BesideMessage) => child.connected && child.send(message, () => {});
   send({ job, options, plugins, threads });

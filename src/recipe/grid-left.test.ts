@@ -53,22 +53,21 @@ test("time to go follows the pace of this run's epochs", () => {
 
 test("processes at other cells share what is left, but not this process's own cell", () => {
   let now = 0;
-  const [a, b, c] = [cell("a", 1), cell("b", 1), cell("c", 1)] as const;
-  const busy = new Set(["b"]);
-  const time = gridTimeLeft([a, b, c], { isBusy: ({ name }) => busy.has(name), clock: () => now });
+  const cells = [cell("a", 3), cell("b", 1), cell("c", 1), cell("d", 1)];
+  const states: Record<string, "busy" | "done"> = { b: "busy" };
+  const time = gridTimeLeft(cells, { elsewhere: ({ name }) => states[name], clock: () => now });
   time.begin("a");
   now = 10;
-  time.epoch(a.recipe, "search", 0);
-  // Two of three epochs here, three of each of the others; two at work.
-  expect(time.left()).toEqual({ cell: 20, all: 40 });
-  busy.add("c");
-  expect(time.left()?.all).toBeCloseTo(80 / 3);
-  busy.clear();
-  expect(time.left()).toEqual({ cell: 20, all: 80 });
-  // The last ones elsewhere hardly begun: not sooner than what is to do here.
-  time.end("a", true);
-  time.begin("b");
-  busy.add("c");
-  expect(time.left()?.cell).toBeCloseTo(10);
-  expect(time.left()?.all).toBeCloseTo(10);
+  time.epoch(recipe(3, "plain"), "search", 0);
+  // Four of five epochs here, three of each of the others; two at work.
+  expect(time.left()).toEqual({ cell: 40, all: (40 + 90) / 2 });
+  states.c = "busy";
+  expect(time.left()?.all).toBeCloseTo((40 + 90) / 3);
+  // Not sooner than what is to do here.
+  states.d = "busy";
+  expect(time.left()).toEqual({ cell: 40, all: 40 });
+  // Done there, which this process has not come to yet.
+  states.c = "done";
+  delete states.d;
+  expect(time.left()?.all).toBe((40 + 60) / 2);
 });

@@ -27,8 +27,8 @@ export interface TimeLeft {
 export interface TimeLeftOptions {
   /** Where the searches are measured. */
   readonly sharpness?: GridSharpness | undefined;
-  /** Whether a process works at a cell, this one or another. */
-  readonly isBusy?: (cell: Cell) => boolean;
+  /** What other processes make of a cell now; default nothing. */
+  readonly elsewhere?: (cell: Cell) => "busy" | "done" | undefined;
   /** Seconds. */
   readonly clock?: () => number;
 }
@@ -36,7 +36,7 @@ export interface TimeLeftOptions {
 /** Tells the time to go from the pace of what was done since the start, whatever earlier runs did. */
 export function gridTimeLeft(
   cells: readonly Cell[],
-  { sharpness, isBusy = () => false, clock = () => performance.now() / 1000 }: TimeLeftOptions = {},
+  { sharpness, elsewhere = () => undefined, clock = () => performance.now() / 1000 }: TimeLeftOptions = {},
 ) {
   const states = sharpness ? sharpness.epochs.length * (sharpness.layers ? STATE.layers : STATE.whole) : 0;
   const total = new Map(
@@ -73,9 +73,10 @@ export function gridTimeLeft(
       const pace = (clock() - spent.from) / spent.work;
       const mine = current === undefined ? 0 : (total.get(current.name) ?? 0) - current.done;
       const others = cells.filter(({ name }) => !ended.has(name) && name !== current?.name);
-      const rest = others.reduce((sum, { name }) => sum + (total.get(name) ?? 0), 0);
-      // Whoever works at another cell now shares what is left, at about this pace.
-      const processes = 1 + others.filter(isBusy).length;
+      const open = others.map((cell) => ({ cell, state: elsewhere(cell) })).filter(({ state }) => state !== "done");
+      const rest = open.reduce((sum, { cell }) => sum + (total.get(cell.name) ?? 0), 0);
+      // Whoever works at another cell shares what is left, at about this pace.
+      const processes = 1 + open.filter(({ state }) => state === "busy").length;
       return { cell: pace * mine, all: pace * Math.max(mine, (mine + rest) / processes) };
     },
   };

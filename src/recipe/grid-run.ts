@@ -248,7 +248,7 @@ async function workAt(cell: Cell, dense: DenseData | string, session: Session, t
     onUpdate({ kind: "evaluation", run: cell.name, attack, ...progress });
   const attacked = { ...session.attacked, onProgress };
   const ended = await runCell(cell, dense, { ...session, options: { ...options, onUpdate }, attacked }, begin);
-  time.end(cell.name, ended.what === "done");
+  if (ended.what !== "taken") time.end(cell.name, ended.what === "done");
   onEnd(cell, ended);
   tell(ended);
   return ended;
@@ -261,7 +261,11 @@ async function workAt(cell: Cell, dense: DenseData | string, session: Session, t
 async function runCells(session: Session, dense: DenseData | string, onTurn: () => void): Promise<void> {
   const { grid, options } = session;
   const isFree = ({ name }: Cell) => lockOwner(join(options.out, name)) === undefined;
-  const time = gridTimeLeft(grid.cells, { sharpness: grid.sharpness, isBusy: (cell) => !isFree(cell) });
+  const elsewhere = (cell: Cell) => {
+    if (!isFree(cell)) return "busy";
+    return existsSync(join(options.out, cell.name, "cell.json")) ? "done" : undefined;
+  };
+  const time = gridTimeLeft(grid.cells, { sharpness: grid.sharpness, elsewhere });
   let left: readonly Cell[] = grid.cells;
   while (left.length > 0) {
     const taken: Cell[] = [];

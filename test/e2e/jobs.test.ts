@@ -102,6 +102,17 @@ test("where the first process is killed, the other saves its state and ends", as
   await until(() => !isAlive(other));
 });
 
+test("where the other is killed, the first says so and does what is left", async () => {
+  const out = join(base, "alone");
+  const { child, ended } = start(out);
+  await until(() => held(out).length === 2);
+  process.kill(held(out).find((pid) => pid !== child.pid) as number, "SIGKILL");
+  const { code, err } = await ended;
+  expect(code, err).toBe(0);
+  expect(err).toMatch(/warning: one of 2 processes failed, the others go on: it ended with SIGKILL and said nothing/);
+  expect(done(out)).toEqual(NAMES);
+});
+
 test("an order that is wrong is told once", async () => {
   const out = join(base, "file");
   writeFileSync(out, "in the way");
