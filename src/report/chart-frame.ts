@@ -1,24 +1,15 @@
-import {
-  BarChart,
-  type BarSeriesOption,
-  CustomChart,
-  type CustomSeriesOption,
-  LineChart,
-  type LineSeriesOption,
-} from "echarts/charts";
-import {
-  GridComponent,
-  type GridComponentOption,
-  LegendComponent,
-  type LegendComponentOption,
-} from "echarts/components";
-import { type ComposeOption, init, use } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
+import { createRequire } from "node:module";
+import type { BarSeriesOption, CustomSeriesOption, LineSeriesOption } from "echarts/charts";
+import type { GridComponentOption, LegendComponentOption } from "echarts/components";
+import type { ComposeOption } from "echarts/core";
 import { label } from "./format.js";
 import { roles } from "./palette.js";
 import type { Scale } from "./scale.js";
 
-use([LineChart, BarChart, CustomChart, GridComponent, LegendComponent, SVGRenderer]);
+/** ECharts, loaded when the first chart is drawn, as one file: most commands draw none, and its parts are hundreds of files. */
+let loaded: typeof import("echarts") | undefined;
+const echarts = () =>
+  (loaded ??= createRequire(import.meta.url)("echarts/dist/echarts.min.js") as typeof import("echarts"));
 
 export type ChartOption = ComposeOption<
   LineSeriesOption | BarSeriesOption | CustomSeriesOption | GridComponentOption | LegendComponentOption
@@ -33,7 +24,7 @@ const legendGap = 22;
 
 /** Draws an option as SVG text: the same option gives the same bytes, in any process and any order. */
 export function renderSvg(id: string, option: ChartOption, height: number): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
+  const chart = echarts().init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
     chart.setOption({
       animation: false,
