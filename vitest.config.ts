@@ -1,11 +1,11 @@
 import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
-/** Files that measure memory, watch a browser, or need two threads. */
+/** Files that measure memory, watch a browser, or train so little that one rounding or another decides how it ends. */
 const ALONE = [
   "src/util/peak-memory.test.ts",
-  "src/train/memory.test.ts",
-  "test/bench.test.ts",
+  "src/train/{memory,probe}.test.ts",
+  "test/{bench,docs}.test.ts",
   "test/e2e/{checkpoint-memory,memory,resume}.test.ts",
   "test/e2e/{dashboard,dashboard-pictures,report-page}.test.ts",
 ];
