@@ -59,7 +59,8 @@ export function decodedImages(files: readonly ImageFile[], options: DecodedImage
   }
 
   function finish(slot: Slot): readonly Failure[] {
-    slot.failures ??= decoder().wait(slot.request);
+    // In the order of the batch, whichever was found first.
+    slot.failures ??= [...decoder().wait(slot.request)].sort((a, b) => a.at - b.at);
     return slot.failures;
   }
 
