@@ -99,6 +99,12 @@ async function denseOf({ grid, options, attacked }: Session): Promise<DenseData>
 /** Whether a cell begins with the network that all share. */
 const sharesDense = ({ recipe, control }: Cell) => recipe.stages.pretrain !== undefined && control === undefined;
 
+/** What a cell's numbers are kept of: they are those of this recipe and dense network, or none. */
+const keptOf = (cell: Cell, dense: DenseData | undefined) => ({
+  recipe: cell.recipe,
+  dense: sharesDense(cell) ? dense?.sha256 : undefined,
+});
+
 type Ended = { readonly what: "done" | "there" | "taken" } | { readonly what: "failed"; readonly reason: string };
 
 /** Whether sharpness is asked of a cell, whose run lies in this folder, and is not there. */
@@ -129,6 +135,14 @@ function measureSearch(cell: Cell, { grid, options, selection }: Session): void 
   onUpdate?.({ kind: "message", text: `${cell.name}: sharpness: done, top eigenvalue ${tops.join(", ")}` });
 }
 
+const isRun = (folder: string, of: ReturnType<typeof keptOf>) => readKept(join(folder, "cell.json"), of) !== undefined;
+
+/** Whether all that is asked of a cell is there. */
+function isWhole(cell: Cell, of: ReturnType<typeof keptOf>, { grid, options }: Session): boolean {
+  const folder = join(options.out, cell.name);
+  return isRun(folder, of) && !lacksSharpness(grid, cell, folder);
+}
+
 /** One cell, from its run to its numbers, unless another process works at it. Throws only when it was asked to stop. */
 async function runCell(cell: Cell, dense: DenseData | string, session: Session, begin: () => void): Promise<Ended> {
   const { recipe, name } = cell;
@@ -136,17 +150,15 @@ async function runCell(cell: Cell, dense: DenseData | string, session: Session, 
   const folder = join(out, name);
   const needsDense = sharesDense(cell);
   if (needsDense && typeof dense === "string") return { what: "failed", reason: `the dense network: ${dense}` };
-  const of = { recipe, dense: needsDense ? (dense as DenseData).sha256 : undefined };
-  const isRun = () => readKept(join(folder, "cell.json"), of) !== undefined;
-  const isWhole = () => isRun() && !lacksSharpness(session.grid, cell, folder);
+  const of = keptOf(cell, typeof dense === "string" ? undefined : dense);
   try {
-    if (isWhole()) return { what: "there" };
+    if (isWhole(cell, of, session)) return { what: "there" };
     using lock = lockIfFree(folder);
     if (lock === undefined) return { what: "taken" };
     // Another process may have ended it just before.
-    if (isWhole()) return { what: "there" };
+    if (isWhole(cell, of, session)) return { what: "there" };
     begin();
-    if (!isRun()) {
+    if (!isRun(folder, of)) {
       const from = needsDense ? join(out, "dense", "model.safetensors") : undefined;
       const { rows } = await runRecipe(cleanOnly(recipe), {
         ...{ out: folder, from, locked: true, availableMemory, shouldStop },
@@ -194,7 +206,7 @@ export function readGridFolder(
   const cells = grid.cells.map((cell): CellData => {
     const { name, at, recipe, control } = cell;
     const about = { name, at, scratch: recipe.stages.pretrain === undefined, ...(control && { control }) };
-    const of = { recipe, dense: sharesDense(cell) ? dense?.sha256 : undefined };
+    const of = keptOf(cell, dense);
     const result = readKept<CellNumbers>(join(out, name, "cell.json"), of);
     const sharpness = grid.sharpness && hasScores(cell) ? cellSharpness(join(out, name), grid.sharpness) : undefined;
     // A cell is done when all that is asked of it is.
@@ -263,7 +275,7 @@ async function runCells(session: Session, dense: DenseData | string, onTurn: () 
   const isFree = ({ name }: Cell) => lockOwner(join(options.out, name)) === undefined;
   const elsewhere = (cell: Cell) => {
     if (!isFree(cell)) return "busy";
-    return existsSync(join(options.out, cell.name, "cell.json")) ? "done" : undefined;
+    return isWhole(cell, keptOf(cell, typeof dense === "string" ? undefined : dense), session) ? "done" : undefined;
   };
   const time = gridTimeLeft(grid.cells, { sharpness: grid.sharpness, elsewhere });
   let left: readonly Cell[] = grid.cells;
