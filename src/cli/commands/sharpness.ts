@@ -110,5 +110,13 @@ export function sharpnessText({ epochs, settings, run }: SharpnessRecord): strin
     `${run}: ${objective} on ${count(images)} ${split} images under the attack ${attack}, ${norm} ${eps}, ${dtype}; ${duration(seconds)}`,
     `worst, average: rise of the loss in the ball of gamma ${gamma}; flip: with ${percent(flipFraction)} of the kept weights swapped;`,
     "in brackets: how far at most the nearest eigenvalue is, and the trace's standard error",
+    ...fellBack(settings, epochs),
   ].join("\n");
+}
+
+/** Says so where products were not made as was asked for. */
+function fellBack({ products }: SharpnessRecord["settings"], epochs: readonly SharpnessEpoch[]): string[] {
+  const by = epochs.flatMap(({ eigenvalues, trace }) => [eigenvalues?.products, trace?.products]);
+  if (products === "finiteDifferences" || !by.includes("finiteDifferences")) return [];
+  return ["products by finite differences: an operator of the loss has no second derivative in libtorch"];
 }

@@ -5,6 +5,7 @@
 // change of every kink between θ - e v and θ + e v, as a network that is moved does.
 import { mapParams, type Params, param } from "../../nn/index.js";
 import { enableGrad, grad, keep, noGrad, ops, scope, type Tensor } from "../../torch/index.js";
+import { TorchError } from "../../util/index.js";
 
 /** One term of a loss as a function of θ: a scalar with a graph. The loss is the sum of its terms. */
 export type LossTerm = (theta: Params) => Tensor;
@@ -13,7 +14,7 @@ export const PRODUCTS = ["doubleBackward", "finiteDifferences"] as const;
 export type Products = (typeof PRODUCTS)[number];
 
 export interface HessianOptions {
-  /** How products are made; default `doubleBackward`. */
+  /** How products are made; default `doubleBackward`, or differences where an operator has no second derivative. */
   readonly products?: Products;
   /** Norm of θ's displacement in finite differences; default 1e-8 in float64, 1e-3 in float32. */
   readonly displacement?: number | undefined;
@@ -23,6 +24,8 @@ export interface HessianOptions {
 
 /** The Hessian at one θ; disposing of it frees what it remembers of the loss. */
 export interface Hessian extends Disposable {
+  /** How products are made; known for certain after the first. */
+  readonly products: Products;
   /** H v, by the names of θ; the tensors belong to the scope of the call. */
   times(v: Params): Map<string, Tensor>;
 }
@@ -117,7 +120,7 @@ function byDoubleBackward(terms: readonly LossTerm[], theta: Params, { poll }: H
         return backwardAgain(held ?? traced(term, theta), v, held !== undefined);
       }),
     );
-  return { times, [Symbol.dispose]: free };
+  return { products: "doubleBackward", times, [Symbol.dispose]: free };
 }
 
 /** In float64 so short that a step from kink to kink is rare; float32 has no digits for that. */
@@ -140,11 +143,35 @@ function byDifferences(terms: readonly LossTerm[], theta: Params, options: Hessi
       const [above, below] = [at(step), at(-step)];
       return mapParams(above, (tensor, name) => ops.div(ops.sub(tensor, param(below, name)), { float: 2 * step }));
     });
-  return { times, [Symbol.dispose]: () => {} };
+  return { products: "finiteDifferences", times, [Symbol.dispose]: () => {} };
 }
 
-/** The Hessian of the sum of `terms` at `theta`, float32 or float64. */
+/** Whether libtorch says that an operator's gradient cannot be differentiated again. */
+function lacksDerivative(error: unknown): boolean {
+  return error instanceof TorchError && /derivative for .+ is not implemented/.test(error.message);
+}
+
+/**
+ * The Hessian of the sum of `terms` at `theta`, float32 or float64. Double backward gives way to finite differences at
+ * the first product, for good, where an operator of the loss has no second derivative; `products` tells.
+ */
 export function hessian(terms: readonly LossTerm[], theta: Params, options: HessianOptions = {}): Hessian {
-  const make = options.products === "finiteDifferences" ? byDifferences : byDoubleBackward;
-  return make(terms, theta, options);
+  const wanted = options.products === "finiteDifferences" ? byDifferences : byDoubleBackward;
+  let by = wanted(terms, theta, options);
+  return {
+    get products() {
+      return by.products;
+    },
+    times: (v) => {
+      try {
+        return by.times(v);
+      } catch (error) {
+        if (by.products === "finiteDifferences" || !lacksDerivative(error)) throw error;
+        by[Symbol.dispose]();
+        by = byDifferences(terms, theta, options);
+        return by.times(v);
+      }
+    },
+    [Symbol.dispose]: () => by[Symbol.dispose](),
+  };
 }

@@ -6,8 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { settledTensors } from "../../../test/support/settled.js";
 import { tinyImages, tinyLosses, tinyPoint } from "../../../test/support/tiny-scores.js";
 import { type Split, split } from "../../data/index.js";
+import type { RobustLoss } from "../../losses/index.js";
 import { mapParams } from "../../nn/index.js";
 import { hydra } from "../../pruning/index.js";
+import { call, h, one, plans } from "../../torch/dispatch.js";
 import { liveTensors, ops, scope, type Tensor } from "../../torch/index.js";
 import { parseOptions, rng } from "../../util/index.js";
 import { crafterOf } from "./images.js";
@@ -54,6 +56,22 @@ const states = (epochs: readonly number[], of = point): States => ({
 const given = (more: Partial<MeasureSharpness> = {}): MeasureSharpness => {
   return { split: images, splitName: "selection", robust, crafter: crafterOf(robust), options, ...more };
 };
+
+/** Σ_{j≠y} max(0, 1 - z_y + z_j) / C, the mean over images: by an operator without second derivative, and without it. */
+const marginOp = plans(["aten::multi_margin_loss"]);
+const operatorMargin = (z: Tensor, y: Tensor) => one(call(marginOp(0), h(z), h(y), 1, 1, undefined, 1));
+const slowMargin = (z: Tensor, y: Tensor) => {
+  const right = ops.gather(z, 1, ops.unsqueeze(y, 1));
+  const others = ops.eq(ops.oneHot(y, { numClasses: 3 }), 0);
+  return ops.div(ops.mean(ops.sumDim(ops.mul(ops.relu(ops.add(ops.sub(z, right), 1)), others), [1])), 3);
+};
+const margin = (of: typeof slowMargin): RobustLoss => ({
+  ...robust,
+  evaluate: (forward, batch) => {
+    const { loss, robustLogits } = robust.evaluate(forward, batch);
+    return { loss: ops.add(loss, of(robustLogits, batch.y)), robustLogits };
+  },
+});
 
 /** Without what time it took. */
 const timeless = (record: SharpnessRecord) =>
@@ -116,6 +134,23 @@ describe("a record", () => {
     expect(b?.worst?.total.loss).toBeCloseTo(a?.worst?.total.loss as number, 10);
     expect(b?.eigenvalues?.values[0]).toBeCloseTo(a?.eigenvalues?.values[0] as number, 10);
     expect(b?.trace?.total.value).toBeCloseTo(a?.trace?.total.value as number, 10);
+  });
+
+  test("of a loss without a second derivative is made by finite differences, and says so", async () => {
+    const only = ["eigenvalues", "trace"] as const;
+    const live = await settledTensors();
+    const [known] = measureSharpness(states([0]), given({ robust: margin(slowMargin), only })).epochs;
+    const [entry] = measureSharpness(states([0]), given({ robust: margin(operatorMargin), only })).epochs;
+    expect(liveTensors()).toBe(live);
+    expect(known?.eigenvalues).toMatchObject({ products: "doubleBackward" });
+    expect(entry).toMatchObject({
+      eigenvalues: { products: "finiteDifferences", check: { doubleBackward: null, relativeDifference: null } },
+      trace: { products: "finiteDifferences" },
+    });
+    expect(entry?.eigenvalues?.check.finiteDifferences).toBeCloseTo(known?.eigenvalues?.check.doubleBackward ?? 0, 5);
+    expect(entry?.eigenvalues?.values[0]).toBeCloseTo(known?.eigenvalues?.values[0] as number, 5);
+    expect(entry?.trace?.total.value).toBeCloseTo(known?.trace?.total.value as number, 5);
+    expect(entry?.trace?.layers["conv.weight"]?.value).toBeCloseTo(known?.trace?.layers["conv.weight"]?.value ?? 0, 5);
   });
 
   test("of groups says nothing of ties", () => {

@@ -14,6 +14,14 @@ import { flatten, inner, sizeOf, unflatten } from "./vectors.js";
 /** Of each layer, by the name of its weight; empty where layers are not measured. */
 type Layers<T> = Readonly<Record<string, T>>;
 
+/** v^T H v at the leading unit vector v, by both ways to multiply, and ||H v - H' v|| / ||H v||. */
+export interface Check {
+  /** Null where an operator of the loss has no second derivative. */
+  readonly doubleBackward: number | null;
+  readonly finiteDifferences: number;
+  readonly relativeDifference: number | null;
+}
+
 export interface Eigenvalues {
   /** The largest, largest first. */
   readonly values: readonly number[];
@@ -22,14 +30,14 @@ export interface Eigenvalues {
   readonly smallest: { readonly value: number; readonly bound: number };
   /** Products made. */
   readonly steps: number;
-  /** v^T H v at the leading unit vector v, by both ways to multiply, and ||H v - H' v|| / ||H v||. */
-  readonly check: Readonly<Record<Products, number>> & { readonly relativeDifference: number };
+  readonly products: Products;
+  readonly check: Check;
   readonly layers: Layers<{ readonly value: number; readonly bound: number; readonly steps: number }>;
 }
 
 export interface Measurements {
   readonly eigenvalues?: Eigenvalues;
-  readonly trace?: { readonly total: Estimate; readonly layers: Layers<Estimate> };
+  readonly trace?: { readonly products: Products; readonly total: Estimate; readonly layers: Layers<Estimate> };
   readonly worst?: { readonly total: WorstInBall; readonly layers: Layers<WorstInBall> };
   /** Mean rise of the loss. */
   readonly average?: { readonly total: Estimate; readonly layers: Layers<Estimate> };
@@ -54,17 +62,21 @@ function eachLayer<T>({ at, options }: Measuring, of: (layer: string) => T): Lay
 }
 
 /** H v by both ways at one vector. */
-function compare({ at, options }: Measuring, v: Params): Eigenvalues["check"] {
+function compare({ at, options }: Measuring, v: Params): Check {
   const times = (products: Products) => {
     using h = at.hessian({ products, displacement: options.displacement });
-    return h.times(v);
+    const product = h.times(v);
+    return h.products === products ? product : undefined;
   };
-  const [exact, moved] = [times("doubleBackward"), times("finiteDifferences")];
+  const moved = times("finiteDifferences") as Params;
+  const finiteDifferences = inner(v, moved);
+  const exact = times("doubleBackward");
+  if (exact === undefined) return { doubleBackward: null, finiteDifferences, relativeDifference: null };
   const apart = mapParams(exact, (tensor, name) => ops.sub(tensor, param(moved, name)));
   const norm = (params: Params) => Math.sqrt(inner(params, params));
   return {
     doubleBackward: inner(v, exact),
-    finiteDifferences: inner(v, moved),
+    finiteDifferences,
     // Without any curvature there is nothing to be a share of: all or nothing, as JSON has no infinity.
     relativeDifference: norm(exact) > 0 ? norm(apart) / norm(exact) : Math.sign(norm(apart)),
   };
@@ -104,7 +116,8 @@ function eigenvalues(measuring: Measuring): Eigenvalues {
       });
       return { value: one.values[0] as number, bound: one.bounds[0] as number, steps: one.steps };
     });
-    return { ...found, check: compare(measuring, unflatten(ops.select(vectors, 0, 0), scores)), layers };
+    const check = compare(measuring, unflatten(ops.select(vectors, 0, 0), scores));
+    return { ...found, products: h.products, check, layers };
   });
 }
 
@@ -112,7 +125,9 @@ function trace(measuring: Measuring): NonNullable<Measurements["trace"]> {
   const { at, options } = measuring;
   return scope(() => {
     using h = at.hessian({ products: options.products, displacement: options.displacement });
-    return hutchinson((v) => h.times(v), at.scores, { probes: options.probes, rng: keyOf(measuring, "trace") });
+    const how = { probes: options.probes, rng: keyOf(measuring, "trace") };
+    const found = hutchinson((v) => h.times(v), at.scores, how);
+    return { products: h.products, ...found };
   });
 }
 

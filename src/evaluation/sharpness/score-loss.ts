@@ -8,7 +8,7 @@ import { bindNetwork, type Model } from "../../models/index.js";
 import { mapParams, type Params, param, pick } from "../../nn/index.js";
 import { applyMasks, type Masks, type Method, type MethodState } from "../../pruning/index.js";
 import { enableGrad, grad, noGrad, ops, scope, type Tensor } from "../../torch/index.js";
-import { gradientOf, type HessianOptions, hessian, type LossTerm, lossOf } from "./hessian.js";
+import { gradientOf, type HessianOptions, hessian, type LossTerm, lossOf, type Products } from "./hessian.js";
 
 /** A search's state at which the loss is looked at. */
 export interface ScorePoint {
@@ -40,6 +40,8 @@ export interface ScoreLossOptions {
 
 /** The product of the score-space Hessian J^T H J with vectors over scores. */
 export interface ScoreHessian extends Disposable {
+  /** How products are made; known for certain after the first. */
+  readonly products: Products;
   times(v: Params): Map<string, Tensor>;
 }
 
@@ -138,6 +140,9 @@ export function scoreLoss(point: ScorePoint, images: FixedImages, options: Score
       const theta = thetaOf(held);
       const inner = hessian(terms, theta, { poll, ...how });
       return {
+        get products() {
+          return inner.products;
+        },
         times: (v) => scope(() => new Map(pull(inner.times(push(v))))),
         [Symbol.dispose]: () => inner[Symbol.dispose](),
       };
