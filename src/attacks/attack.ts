@@ -1,3 +1,4 @@
+import type { LocalNetwork } from "../models/index.js";
 import type { Passes } from "../nn/index.js";
 import { enableGrad, grad, manualSeed, noGrad, ops, present, scope, Tensor } from "../torch/index.js";
 import { expected, type Rng, ShapeError } from "../util/index.js";
@@ -10,6 +11,8 @@ export interface Victim {
   /** x [N,C,H,W] in [0,1] -> logits [N,K]; the passes are counted. */
   logits(x: Tensor): Tensor;
   readonly passes: Passes;
+  /** Cheaper passes of images that differ from known ones in a square each. */
+  readonly local?: LocalNetwork | undefined;
 }
 
 /**

@@ -49,6 +49,8 @@ export interface AttackSearch<S extends SearchState = SearchState> {
   readonly steps: number;
   begin(context: SearchContext): S;
   step(context: SearchContext, state: S, step: number): S;
+  /** Frees what the search holds beside its state; called when it is over, whatever ended it. */
+  end?(): void;
 }
 
 /** What can be seen after the start (`step` 0) and after each step (1, 2, ...). */
@@ -124,7 +126,11 @@ export function runSearch(
   context: SearchContext,
   options: AttackSearchOptions = {},
 ): SearchOutcome {
-  return noGrad(() => new Loop(search, threat, context, options).run());
+  try {
+    return noGrad(() => new Loop(search, threat, context, options).run());
+  } finally {
+    search.end?.();
+  }
 }
 
 /** The loop's own state: which images are left, and what was found of the others. */

@@ -2,6 +2,7 @@
 import { ops, type Tensor, tensor } from "../torch/index.js";
 import { l1Project } from "./l1-projection.js";
 import type { QueryShape, StartShape, Uniforms } from "./square-draws.js";
+import type { Candidate } from "./square-passes.js";
 import { bumpSide, eta, linfSide, outsideFirst, windowAccess, windowsAt } from "./square-windows.js";
 import type { Threat } from "./threat.js";
 
@@ -13,7 +14,7 @@ export interface SquareMoves {
   readonly start: (x: Tensor, draws: TileDraws) => Tensor;
   readonly queryShape: (x: Tensor) => QueryShape;
   /** A point to try for each image, from its best one. Places and signs are of each image, or one set for all. */
-  readonly candidate: (x: Tensor, best: Tensor, fraction: number, places: Uniforms, signs: Uniforms) => Tensor;
+  readonly candidate: (x: Tensor, best: Tensor, fraction: number, places: Uniforms, signs: Uniforms) => Candidate;
 }
 
 const sizes = (x: Tensor) => x.shape as [n: number, c: number, h: number, w: number];
@@ -50,11 +51,12 @@ function linfMoves({ eps }: Threat): SquareMoves {
     candidate(x, best, fraction, places, draws) {
       const [, c, h, w] = sizes(x);
       const side = linfSide(fraction, h, w);
-      const { read, write } = windowAccess(x, windowsAt(columnOf(places, 2, 0), columnOf(places, 2, 1), side, h, w));
-      const moved = ops.clone(best);
+      const squares = windowsAt(columnOf(places, 2, 0), columnOf(places, 2, 1), side, h, w);
+      const { read, write } = windowAccess(x, squares);
+      const point = ops.clone(best);
       // From anywhere in the ball, 2 eps more or less and the clip to the ball lead to its edge.
-      write(moved, away(read(x), signs(draws, c, 1, x)));
-      return moved;
+      write(point, away(read(x), signs(draws, c, 1, x)));
+      return { point, squares };
     },
   };
 }
@@ -121,7 +123,7 @@ function bumpMoves(threat: Threat & { readonly norm: "l2" | "l1" }): SquareMoves
       );
       two.write(delta, ops.zeros([1, 1, 1, 1], { dtype: x.dtype }));
       one.write(delta, wanted);
-      return reached(x, delta);
+      return { point: reached(x, delta) };
     },
   };
 }

@@ -1,5 +1,6 @@
 // The shapes that Square writes into images, and where: how large a query's window is, what it holds, and access to
 // windows that lie elsewhere in each image.
+import type { Squares } from "../models/index.js";
 import { ops, type Tensor, tensor } from "../torch/index.js";
 
 /** From these queries on the fraction is halved once more; the first counts as 0. */
@@ -75,18 +76,15 @@ export function eta(norm: "l2" | "l1", side: number): Tensor {
   );
 }
 
-/** Windows of one side, one for each of B images, or one for all. */
-export interface Windows {
-  readonly side: number;
-  /** Corners, as many as windows. */
-  readonly corners: readonly (readonly [top: number, left: number])[];
+/** Windows, one for each of B images, or one for all. */
+export interface Windows extends Squares {
   /** The pixel rows of each, int64 [B,1,side,1]. */
   readonly rows: Tensor;
   /** The pixel columns, int64 [B,1,1,side]. */
   readonly columns: Tensor;
 }
 
-function ranges(starts: readonly number[], side: number): Tensor {
+function ranges(starts: Int32Array, side: number): Tensor {
   const places = Int32Array.from({ length: starts.length * side }, (_, i) => {
     return (starts[Math.floor(i / side)] as number) + (i % side);
   });
@@ -101,11 +99,12 @@ export function windowsAt(
   h: number,
   w: number,
 ): Windows {
-  const down = tops.map((u) => Math.floor(u * (h - side)));
-  const across = lefts.map((u) => Math.floor(u * (w - side)));
+  const down = Int32Array.from(tops, (u) => Math.floor(u * (h - side)));
+  const across = Int32Array.from(lefts, (u) => Math.floor(u * (w - side)));
   return {
     side,
-    corners: down.map((top, i) => [top, across[i] as number]),
+    tops: down,
+    lefts: across,
     rows: ops.reshape(ranges(down, side), [-1, 1, side, 1]),
     columns: ops.reshape(ranges(across, side), [-1, 1, 1, side]),
   };
@@ -126,10 +125,9 @@ export function windowAccess(x: Tensor, { rows, columns }: Windows) {
 
 /** Which pixels of the second windows are not in the first, bool [B,1,side,side]. */
 export function outsideFirst(first: Windows, second: Windows): Tensor {
-  const inside = (axis: "rows" | "columns", corner: 0 | 1, shape: readonly number[]) => {
-    const starts = tensor(BigInt64Array.from(first.corners, (at) => BigInt(at[corner])));
-    const offset = ops.sub(second[axis], ops.reshape(starts, shape));
+  const inside = (pixels: Tensor, corners: Int32Array) => {
+    const offset = ops.sub(pixels, ops.reshape(ops.to(tensor(corners), "int64"), [-1, 1, 1, 1]));
     return ops.logicalAnd(ops.ge(offset, 0), ops.lt(offset, first.side));
   };
-  return ops.logicalNot(ops.logicalAnd(inside("rows", 0, [-1, 1, 1, 1]), inside("columns", 1, [-1, 1, 1, 1])));
+  return ops.logicalNot(ops.logicalAnd(inside(second.rows, first.tops), inside(second.columns, first.lefts)));
 }

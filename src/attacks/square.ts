@@ -20,12 +20,11 @@
 import { z } from "zod";
 import { ops, type Tensor, tensor } from "../torch/index.js";
 import { parseOptions } from "../util/index.js";
-import type { Victim } from "./attack.js";
-import { margin } from "./objectives.js";
 import { type AttackSearch, positions, type SearchState } from "./search.js";
 import { type SearchAttack, searchAttack } from "./search-attack.js";
 import { keyedDraws, type SquareDraws } from "./square-draws.js";
 import { squareMoves } from "./square-moves.js";
+import { SquarePasses } from "./square-passes.js";
 import { rescaledStep, squareFraction } from "./square-windows.js";
 import type { Threat } from "./threat.js";
 
@@ -54,7 +53,6 @@ export interface SquareState extends SearchState {
   readonly queries: Tensor;
 }
 
-const margins = (victim: Victim, x: Tensor, y: Tensor) => ops.neg(margin(victim.logits(x), y)).toNumbers();
 const flags = (values: readonly boolean[]) =>
   tensor(Uint8Array.from(values, Number), [values.length], { dtype: "bool" });
 
@@ -69,12 +67,14 @@ export function squareSearch(
   const { draws = keyedDraws(), ...rest } = options;
   const { queries, pInit, rescale } = parseOptions("square", searchOptions, rest);
   const moves = squareMoves(threat);
+  const passes = new SquarePasses();
   return {
     steps: queries,
+    end: () => passes.end(),
     begin(context) {
-      const { x, y, start, victim } = context;
+      const { x, start } = context;
       const found = start === undefined ? moves.start(x, draws.start(context, moves.startShape(x))) : ops.clone(start);
-      const now = margins(victim, found, y);
+      const now = passes.whole(context, found);
       return {
         found,
         hit: flags(now.map((value) => value <= 0)),
@@ -83,7 +83,7 @@ export function squareSearch(
       };
     },
     step(context, state, step) {
-      const { x, y, victim, leave = true } = context;
+      const { x, leave = true } = context;
       const least = state.margin.toNumbers();
       const rows = [...least.keys()].filter((row) => leave || (least[row] as number) > 0);
       const hit = least.map(() => false);
@@ -91,16 +91,18 @@ export function squareSearch(
       const pick = (t: Tensor) => (rows.length === least.length ? t : ops.indexSelect(t, 0, positions(rows)));
       const { places, signs } = draws.query(context, step, rows, moves.queryShape(x));
       const fraction = squareFraction(pInit, rescale ? rescaledStep(step, queries) : step);
-      const candidate = moves.candidate(pick(x), pick(state.found), fraction, places, signs);
-      const now = margins(victim, candidate, pick(y));
+      const best = pick(state.found);
+      const candidate = moves.candidate(pick(x), best, fraction, places, signs);
+      const now = passes.candidates(context, rows, best, candidate);
       const accepted = [...rows.keys()].filter((i) => (now[i] as number) < (least[rows[i] as number] as number));
       for (const i of accepted) {
         least[rows[i] as number] = now[i] as number;
         hit[rows[i] as number] = (now[i] as number) <= 0;
       }
       if (accepted.length > 0) {
-        const at = positions(accepted.map((i) => rows[i] as number));
-        ops.indexCopy_(state.found, 0, at, ops.indexSelect(candidate, 0, positions(accepted)));
+        const better = accepted.map((i) => rows[i] as number);
+        ops.indexCopy_(state.found, 0, positions(better), ops.indexSelect(candidate.point, 0, positions(accepted)));
+        passes.accepted(context, state.found, better);
       }
       const asked = Int32Array.from(state.queries.toNumbers());
       for (const row of rows) asked[row] = (asked[row] as number) + 1;

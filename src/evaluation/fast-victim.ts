@@ -1,5 +1,5 @@
 import type { Victim } from "../attacks/index.js";
-import { type FoldOptions, folded, type Model } from "../models/index.js";
+import { type FoldOptions, folded, localNetwork, type Model } from "../models/index.js";
 import { countPasses, type Passes } from "../nn/index.js";
 import { ops } from "../torch/index.js";
 
@@ -13,6 +13,7 @@ export function fastVictim(model: Model, options: FoldOptions & { readonly passe
   const state = folded(model, precision);
   return {
     passes,
+    local: localNetwork(model, state, passes),
     logits(x) {
       passes.forward += 1;
       const logits = model.forward(state, x, { batchNorm: "running" });

@@ -1,7 +1,7 @@
 // How many threads a pass gets. Every operator wakes and awaits its threads, which in a small pass takes longer than they
 // save: then one thread is faster, and leaves the others to other processes.
 import type { Victim } from "../attacks/index.js";
-import { type Model, multiplications } from "../models/index.js";
+import { type LocalNetwork, type Model, multiplications } from "../models/index.js";
 import { setThreads, threads } from "../torch/index.js";
 
 /** Multiplications of a forward pass that are worth a thread: measured with networks of 1 to 35 million an image. */
@@ -19,14 +19,34 @@ export function paceOf(model: Model): Pace {
   const all = threads();
   const work = all > 1 ? multiplications(model) : 0;
   if (work === 0) return { paced: (victim) => victim, restore: () => undefined };
+  const pace = (images: number) => setThreads(Math.min(all, Math.max(1, Math.floor((images * work) / THREAD))));
   return {
     paced: (victim) => ({
       passes: victim.passes,
+      local: victim.local && pacedLocal(victim.local, pace),
       logits(x) {
-        setThreads(Math.min(all, Math.max(1, Math.floor(((x.shape[0] ?? 1) * work) / THREAD))));
+        pace(x.shape[0] ?? 1);
         return victim.logits(x);
       },
     }),
     restore: () => setThreads(all),
+  };
+}
+
+/** Local passes with the threads of whole ones. */
+function pacedLocal(local: LocalNetwork, pace: (images: number) => void): LocalNetwork {
+  return {
+    saves: (side) => local.saves(side),
+    knowing(x) {
+      const known = local.knowing(x);
+      return {
+        learn: (images, rows) => known.learn(images, rows),
+        logits(images, rows, squares) {
+          pace(rows.length);
+          return known.logits(images, rows, squares);
+        },
+        [Symbol.dispose]: () => known[Symbol.dispose](),
+      };
+    },
   };
 }

@@ -1,4 +1,4 @@
-import type { Operation } from "./described.js";
+import type { Operation } from "./described-operations.js";
 import type { Shortcuts } from "./model.js";
 
 /** What may be changed in a described network that is only evaluated: read off the order of its operations. */

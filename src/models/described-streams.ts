@@ -1,5 +1,5 @@
 import { DataError, expected } from "../util/index.js";
-import type { Operation } from "./described.js";
+import type { Operation } from "./described-operations.js";
 import type { Stream } from "./model.js";
 
 interface Channels {

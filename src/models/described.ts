@@ -15,48 +15,10 @@ import {
 } from "../nn/index.js";
 import { keep, ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { DataError, expected, parseOptions } from "../util/index.js";
+import { count, type Operation, operation } from "./described-operations.js";
 import { shortcutsOf } from "./described-shortcuts.js";
 import { streamsOf } from "./described-streams.js";
 import type { Model } from "./model.js";
-
-const channels = z.array(z.number()).min(1);
-const name = z.string();
-const count = z.int().min(1);
-const operation = z.discriminatedUnion("op", [
-  z.strictObject({ op: z.literal("normalize"), mean: channels, std: channels }),
-  z.strictObject({
-    op: z.literal("conv2d"),
-    name,
-    in: count,
-    out: count,
-    kernel: count,
-    stride: count.default(1),
-    padding: z.int().min(0).default(0),
-    bias: z.boolean().default(true),
-  }),
-  z.strictObject({ op: z.literal("batchnorm2d"), name, channels: count, eps: z.number().gt(0).default(1e-5) }),
-  z.strictObject({ op: z.literal("relu") }),
-  z.strictObject({
-    op: z.literal("maxpool2d"),
-    kernel: count,
-    stride: count,
-    padding: z.int().min(0).default(0),
-  }),
-  z.strictObject({ op: z.literal("avgpool_global") }),
-  z.strictObject({ op: z.literal("avgpool_to"), size: count }),
-  z.strictObject({ op: z.literal("flatten") }),
-  z.strictObject({ op: z.literal("linear"), name, in: count, out: count, bias: z.boolean().default(true) }),
-  z.strictObject({ op: z.literal("gelu") }),
-  z.strictObject({ op: z.literal("layernorm"), name, size: count, eps: z.number().gt(0).default(1e-5) }),
-  // [N,size,H,W] to `count` = 1 + HW tokens; the names are those of whole parameters.
-  z.strictObject({ op: z.literal("tokens"), classToken: name, positions: name, count, size: count }),
-  z.strictObject({ op: z.literal("attention"), heads: count }),
-  z.strictObject({ op: z.literal("first_token") }),
-  z.strictObject({ op: z.literal("store"), id: z.string() }),
-  z.strictObject({ op: z.literal("load"), id: z.string() }),
-  z.strictObject({ op: z.literal("add"), id: z.string() }),
-]);
-export type Operation = z.output<typeof operation>;
 
 /** An architecture description: `input` [C,H,W], `classes`, and `ops` run in order on a current tensor. */
 export const descriptionSchema = z.strictObject({
@@ -232,6 +194,7 @@ export function describedModel(
     numClasses: parsed.classes,
     shortcuts: shortcutsOf(parsed.ops),
     streams: streamsOf(parsed.ops),
+    operations: parsed.ops,
     forward(state, x, { batchNorm: mode }) {
       const stored = new Map<string, Tensor>();
       return runs.reduce((current, run) => run(state, current, mode, stored), x);

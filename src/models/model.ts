@@ -1,5 +1,6 @@
 import type { BatchNormMode, ModelState, Params } from "../nn/index.js";
 import type { Tensor } from "../torch/index.js";
+import type { Operation } from "./described-operations.js";
 
 /** A network's description as data: the registry name and its options; enough to build it again. */
 export interface ModelSpec {
@@ -43,6 +44,8 @@ export interface Model extends ModelState {
    * by itself: layer norm divides all channels of a token by what they have in common, and attention splits them into heads.
    */
   readonly streams?: readonly Stream[] | undefined;
+  /** The forward pass, operation by operation; known of built-in and described networks. */
+  readonly operations?: readonly Operation[] | undefined;
   /** Prunable layers of one kind, by weight name: what HARP can give one rate. Layers without a group stand for themselves. */
   readonly groups?: ReadonlyMap<string, string> | undefined;
   /** x [N,C,H,W] in [0,1] -> logits [N,K]; writes `state.buffers` only with `batchNorm: "update"`. */

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { type BatchNormMode, batchNormInit, defaultInit, layerNormInit, type ModelState, normal } from "../nn/index.js";
 import { keep, ops, scope, type Tensor } from "../torch/index.js";
 import { expected, type Rng, rng, UsageError } from "../util/index.js";
-import { compile, type Operation } from "./described.js";
+import { compile } from "./described.js";
+import type { Operation } from "./described-operations.js";
 import { shortcutsOf } from "./described-shortcuts.js";
 import { streamsOf } from "./described-streams.js";
 import type { Model } from "./model.js";
@@ -220,6 +221,7 @@ export function fromSteps(
     numClasses,
     shortcuts: shortcutsOf(operations),
     streams: streamsOf(operations),
+    operations,
     forward: (state, images, { batchNorm }) => pass(state, images, batchNorm),
   };
 }

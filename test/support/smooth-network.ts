@@ -1,6 +1,7 @@
 // A described network made smooth: softplus or GELU where it has ReLU, means where it takes the largest. Its loss has all
 // derivatives, so both ways to multiply by its Hessian must agree.
-import { descriptionSchema, type Operation } from "../../src/models/described.js";
+import { descriptionSchema } from "../../src/models/described.js";
+import type { Operation } from "../../src/models/described-operations.js";
 import { batchNorm, conv2d, linear } from "../../src/nn/functional.js";
 import { type ModelState, param } from "../../src/nn/index.js";
 import { ops, type Tensor, tensor } from "../../src/torch/index.js";
