@@ -86,6 +86,21 @@ test.each(networks)("%s %j", async (name, options) => {
   expect(await settledTensors()).toBe(live);
 });
 
+test("in bfloat16 differ by its rounding from whole ones, and give float32", () => {
+  scope(() => {
+    const model = build("resnet18", { width: 4 });
+    const state = folded(model, { precision: "bfloat16" });
+    const x = random([rows, 3, 32, 32], "x");
+    const at = squares(3, 32);
+    const y = changed(x, at);
+    using known = localNetwork(model, state, countPasses())?.knowing(x);
+    const near = known?.logits(y, Int32Array.of(0, 1, 2, 3), at) as Tensor;
+    expect(near.dtype).toBe("float32");
+    const whole = ops.to(model.forward(state, y, { batchNorm: "running" }), "float32");
+    expectClose("logits", near, whole, 0.01, { relativeTo: "largest" });
+  });
+});
+
 test("saves where squares are small, and not where most of a map changes", () => {
   scope(() => {
     const model = build("resnet18", { width: 4 });
