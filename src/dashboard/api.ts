@@ -18,7 +18,12 @@ export interface KeyNumbers {
   readonly interval: readonly [low: number, high: number] | null;
   /** The attack of `robustAccuracy`; null where the number is of held-out images while training. */
   readonly attack: string | null;
+  /** The ball that was searched: its norm, and its radius exactly as written; null without an attack. */
+  readonly norm: string | null;
+  readonly eps: string | null;
   readonly examples: number | null;
+  /** SHA-256 of the data set; null where the run does not say. */
+  readonly dataHash: string | null;
   readonly method: string | null;
   readonly gradient: string | null;
   readonly model: string | null;

@@ -1,10 +1,9 @@
+import type { Manifest } from "../run/index.js";
 import type { KeyNumbers } from "./api.js";
 import type { RunLog } from "./run-log.js";
 
-const named = (value: unknown): string | null => {
-  const name = (value as { name?: unknown } | null | undefined)?.name;
-  return typeof name === "string" ? name : null;
-};
+const textOf = (value: unknown): string | null => (typeof value === "string" ? value : null);
+const named = (value: unknown): string | null => textOf((value as { name?: unknown } | null | undefined)?.name);
 
 /** Names that a resolved recipe gives: the method and the gradient of the search, and the network. */
 function recipeNames(recipe: unknown): Pick<KeyNumbers, "method" | "gradient" | "model"> {
@@ -13,16 +12,19 @@ function recipeNames(recipe: unknown): Pick<KeyNumbers, "method" | "gradient" | 
     model?: { arch?: unknown } | null;
   };
   const search = stages?.search as { method?: unknown; gradient?: unknown } | null | undefined;
-  const arch = model?.arch;
   return {
     method: named(search?.method),
     gradient: named(search?.gradient),
-    model: typeof arch === "string" ? arch : null,
+    model: textOf(model?.arch),
   };
 }
 
+/** The norm of the threat of a resolved recipe. */
+const normOf = (recipe: unknown): string | null =>
+  textOf((recipe as { threat?: { norm?: unknown } | null } | null | undefined)?.threat?.norm);
+
 /** The numbers of the list: of the last attack on the finished network, or else of held-out images in the newest epoch. */
-export function keyNumbers(log: RunLog, recipe: unknown): KeyNumbers {
+export function keyNumbers(log: RunLog, { recipe, data }: Partial<Pick<Manifest, "recipe" | "data">> = {}): KeyNumbers {
   const attacked = log.evaluations.findLast(({ attack }) => attack !== "clean");
   const clean = log.evaluations.findLast(({ attack }) => attack === "clean");
   const epoch = log.stages.findLast(({ epochLog }) => epochLog.length > 0)?.epochLog.at(-1);
@@ -34,6 +36,9 @@ export function keyNumbers(log: RunLog, recipe: unknown): KeyNumbers {
     robustAccuracy: attacked?.robustAccuracy ?? (clean === undefined ? (epoch?.robustAccuracy ?? null) : null),
     interval: attacked?.interval ?? null,
     attack: attacked?.attack ?? null,
+    norm: attacked === undefined ? null : normOf(recipe),
+    eps: attacked?.eps ?? null,
+    dataHash: data?.sha256 ?? null,
     examples: attacked?.examples ?? clean?.examples ?? epoch?.selectionExamples ?? null,
   };
 }

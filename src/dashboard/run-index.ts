@@ -154,7 +154,7 @@ export function runIndex(found: Found): RunIndex {
   }
 
   function summarise(manifest: Manifest | undefined, log: RunLog, sparsity: number | null): RunSummary {
-    const numbers = keyNumbers(log, manifest?.recipe);
+    const numbers = keyNumbers(log, manifest);
     const started = log.recent.find((event) => event.type === "run");
     return {
       id: found.id,

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { at, epochEvent, maskNumbers, recipe, stepEvent, wholeRun } from "../../test/support/dashboard-runs.js";
 import type { NewEvent, RunEvent } from "../run/index.js";
+import type { RunSummary } from "./api.js";
+import { attackWords, verdict } from "./client/words.js";
 import { keyNumbers } from "./key-numbers.js";
 import { plannedEpochs, progressOf } from "./progress.js";
 import { addEvent, emptyLog, MOST_SAMPLES, type RunLog } from "./run-log.js";
@@ -128,18 +130,52 @@ describe("progressOf", () => {
 describe("keyNumbers", () => {
   test("are of the last attack, or of held-out images until there is one", () => {
     const names = { method: "hydra", gradient: "s2ap", model: "resnet18" };
-    expect(keyNumbers(logOf(wholeRun()), recipe)).toEqual({
+    const data = { kind: "file", location: "", sha256: "abc" };
+    expect(keyNumbers(logOf(wholeRun()), { recipe, data })).toEqual({
       ...names,
       ...{ sparsity: 0.9, cleanAccuracy: 0.48, robustAccuracy: 0.31, interval: [0.28, 0.34] },
-      ...{ attack: "pgd-20", examples: 1000 },
+      ...{ attack: "pgd-20", norm: "linf", eps: "8/255", examples: 1000, dataHash: "abc" },
     });
     const log = logOf([epochEvent("search", 1, maskNumbers(0.01))]);
-    expect(keyNumbers(log, recipe)).toMatchObject({
+    expect(keyNumbers(log, { recipe })).toMatchObject({
       robustAccuracy: 0.31,
-      attack: null,
+      ...{ attack: null, norm: null, eps: null, dataHash: null },
       examples: 100,
       interval: null,
     });
-    expect(keyNumbers(emptyLog(), "odd")).toMatchObject({ robustAccuracy: null, method: null, model: null });
+    expect(keyNumbers(emptyLog(), { recipe: "odd" })).toMatchObject({
+      robustAccuracy: null,
+      method: null,
+      model: null,
+    });
+  });
+});
+
+describe("verdict", () => {
+  const first = { id: "1", ...keyNumbers(logOf(wholeRun()), { recipe }) } as RunSummary;
+  const other = (more: Partial<RunSummary>): RunSummary => ({ ...first, id: "2", ...more });
+
+  test("is given where both runs were attacked alike", () => {
+    expect(verdict(first, first)).toBe("measured against this one");
+    expect(verdict(other({ interval: [0.33, 0.4] }), first)).toBe("within the 95 % intervals: not shown");
+    expect(verdict(other({ interval: [0.35, 0.4] }), first)).toBe("beyond the 95 % intervals");
+    expect(attackWords(first)).toBe("pgd-20, linf 8/255, 1,000 images");
+  });
+
+  test.each<[Partial<RunSummary>, string]>([
+    [{ eps: "4/255" }, "eps"],
+    [{ attack: "aa-standard", norm: "l2" }, "attack and norm"],
+    [{ examples: 500, dataHash: "abc" }, "number of images and data"],
+  ])("is none where they differ: %j", (more, words) => {
+    expect(verdict(other({ interval: [0.8, 0.9], ...more }), first)).toBe(
+      `not measured alike: they differ in ${words}`,
+    );
+  });
+
+  test("says which run was not attacked", () => {
+    const none = { attack: null, interval: null } as const;
+    expect(verdict(other(none), first)).toBe("not measured: this run was not attacked");
+    expect(verdict(first, other(none))).toBe("not measured: the first run was not attacked");
+    expect(verdict(other(none), { ...first, ...none })).toBe("not measured");
   });
 });

@@ -11,6 +11,7 @@ export const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 12, 0, secon
 export const recipe = {
   name: "made",
   model: { arch: "resnet18" },
+  threat: { norm: "linf", eps: "8/255" },
   stages: {
     pretrain: { epochs: 2 },
     search: { epochs: 2, method: { name: "hydra" }, gradient: { name: "s2ap" } },

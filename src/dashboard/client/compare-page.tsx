@@ -1,7 +1,7 @@
 import { useEffect, useMemo } from "preact/hooks";
 import { count, missing, percent, percentInterval } from "../../report/format.js";
 import { rowStyles, type Style } from "../../report/palette.js";
-import type { RunDetail, RunSummary } from "../api.js";
+import type { RunDetail } from "../api.js";
 import { Chart } from "./chart.js";
 import { openComparison } from "./compare-store.js";
 import { LandscapesSection } from "./landscapes-section.js";
@@ -9,7 +9,7 @@ import { type Curve, type LineOptions, lineOption, lineSummary } from "./line-op
 import { MasksSection } from "./masks-section.js";
 import { epochPoints, samplePoints } from "./run-curves.js";
 import { dark } from "./theme.js";
-import { attackWords, labels, stateWords } from "./words.js";
+import { attackWords, labels, stateWords, verdict } from "./words.js";
 
 interface Row {
   readonly detail: RunDetail;
@@ -83,15 +83,6 @@ function points(own: number | null, first: number | null): string {
   if (own === null || first === null) return missing;
   const difference = 100 * (own - first);
   return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(1)}`;
-}
-
-/** Whether a difference may be called one: the two intervals do not overlap, of one attack on as many images. */
-function verdict(own: RunSummary, first: RunSummary): string {
-  if (own.id === first.id) return "measured against this one";
-  const same = own.attack === first.attack && own.examples === first.examples;
-  if (own.interval === null || first.interval === null || !same) return "not measured alike";
-  const apart = own.interval[0] > first.interval[1] || own.interval[1] < first.interval[0];
-  return apart ? "beyond the 95 % intervals" : "within the 95 % intervals: not shown";
 }
 
 function Table({ rows }: { readonly rows: readonly Row[] }) {

@@ -1,4 +1,4 @@
-import { count, decimal, missing } from "../../report/format.js";
+import { count, decimal, listing, missing } from "../../report/format.js";
 import type { RunState, RunSummary } from "../api.js";
 
 /** A state by word and sign, so that it is told without colours. */
@@ -37,9 +37,33 @@ export function bytes(size: number): string {
 }
 
 /** Where the robust accuracy of a row comes from. */
-export function attackWords({ attack, examples, robustAccuracy }: RunSummary): string {
+export function attackWords({ attack, norm, eps, examples, robustAccuracy }: RunSummary): string {
   if (robustAccuracy === null) return missing;
-  return attack === null ? "held-out images, in training" : `${attack}, ${count(examples)} images`;
+  if (attack === null) return "held-out images, in training";
+  const threat = [norm, eps].filter((each) => each !== null && each !== "").join(" ");
+  return [attack, threat, `${count(examples)} images`].filter((each) => each !== "").join(", ");
+}
+
+const conditions = {
+  attack: "attack",
+  norm: "norm",
+  eps: "eps",
+  examples: "number of images",
+  dataHash: "data",
+} as const;
+
+/** Whether a difference in robust accuracy may be called one: two intervals apart, of runs that were attacked alike. */
+export function verdict(own: RunSummary, first: RunSummary): string {
+  if (own.id === first.id) return "measured against this one";
+  if (own.interval === null && first.interval === null) return "not measured";
+  if (own.interval === null || first.interval === null) {
+    return `not measured: ${own.interval === null ? "this run" : "the first run"} was not attacked`;
+  }
+  const keys = Object.keys(conditions) as (keyof typeof conditions)[];
+  const unlike = keys.filter((key) => own[key] !== first[key]).map((key) => conditions[key]);
+  if (unlike.length > 0) return `not measured alike: they differ in ${listing(unlike)}`;
+  const apart = own.interval[0] > first.interval[1] || own.interval[1] < first.interval[0];
+  return apart ? "beyond the 95 % intervals" : "within the 95 % intervals: not shown";
 }
 
 /** Names of runs that can be told apart: where two are equal, their paths. */
