@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { at, epochEvent, maskNumbers, recipe, stepEvent, wholeRun } from "../../test/support/dashboard-runs.js";
 import type { NewEvent, RunEvent } from "../run/index.js";
 import type { RunSummary } from "./api.js";
-import { attackWords, verdict } from "./client/words.js";
+import { attackWords, percentTick, verdict } from "./client/words.js";
 import { keyNumbers } from "./key-numbers.js";
 import { plannedEpochs, progressOf } from "./progress.js";
 import { addEvent, emptyLog, MOST_SAMPLES, type RunLog } from "./run-log.js";
@@ -178,4 +178,10 @@ describe("verdict", () => {
     expect(verdict(first, other(none))).toBe("not measured: the first run was not attacked");
     expect(verdict(other(none), { ...first, ...none })).toBe("not measured");
   });
+});
+
+test("ticks of shares have the digits that tell them apart", () => {
+  const ticks = [0, 1, 2, 3, 4, 7].map((i) => percentTick(i * 0.005));
+  expect(ticks).toEqual(["0", "0.5", "1", "1.5", "2", "3.5"]);
+  expect([0.1 + 0.2, 1, 0.0005].map(percentTick)).toEqual(["30", "100", "0.05"]);
 });

@@ -2,6 +2,7 @@ import type { EChartsOption, LineSeriesOption } from "echarts";
 import { label } from "../../report/format.js";
 import { type Colour, roles } from "../../report/palette.js";
 import { shade } from "./theme.js";
+import { percentTick } from "./words.js";
 
 export interface Curve {
   readonly name: string;
@@ -104,7 +105,7 @@ export function lineOption({ curves, xName, yName, percent = false, marks, ...ra
   const [from, end] = ranges.xRange ?? [0, Math.max(1, Math.ceil(furthest(curves)))];
   const seen = marks?.filter(({ at }) => at < end);
   const marked = seen !== undefined && seen.length > 0;
-  const show = (value: number) => (percent ? `${Math.round(100 * value)}` : String(value));
+  const alone = curves.reduce((sum, { points }) => sum + points.length, 0) < 2;
   return {
     backgroundColor: "transparent",
     textStyle: { fontFamily: "system-ui, sans-serif" },
@@ -128,10 +129,12 @@ export function lineOption({ curves, xName, yName, percent = false, marks, ...ra
     },
     yAxis: {
       ...axis(yName),
+      // So many parts or up to twice as many; one number needs few.
+      splitNumber: alone ? 2 : 4,
       ...{ scale: true, nameLocation: "end", nameGap: marked ? 26 : 10 },
       ...(ranges.yRange && { min: ranges.yRange[0], max: ranges.yRange[1] }),
       nameTextStyle: { align: "left", padding: [0, 0, 0, -44], color: shade(roles.muted), fontSize },
-      axisLabel: { color: shade(roles.muted), fontSize, formatter: show },
+      axisLabel: { color: shade(roles.muted), fontSize, formatter: percent ? percentTick : String },
     },
     series: curves.map((curve, i) => series(curve, i === 0 ? seen : undefined)),
   };

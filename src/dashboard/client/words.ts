@@ -36,6 +36,9 @@ export function bytes(size: number): string {
   return `${decimal(size / 1000 ** (at + 1), 1)} ${units[at]}`;
 }
 
+/** A share that a tick of an axis stands at, in per cent: `0.035` -> `3.5`. Twelve digits are what a sum of tick intervals has right. */
+export const percentTick = (share: number): string => String(Number((100 * share).toPrecision(12)));
+
 /** Where the robust accuracy of a row comes from. */
 export function attackWords({ attack, norm, eps, examples, robustAccuracy }: RunSummary): string {
   if (robustAccuracy === null) return missing;
