@@ -27,7 +27,7 @@ inBrowser(
     const view = await live.open();
     await view.getByRole("link", { name: "plain", exact: true }).click();
     await view.getByRole("heading", { name: "Loss landscapes over scores" }).waitFor();
-    await view.getByText("plain (12 of 25 points), as a surface").waitFor();
+    await view.getByText("plain over s2ap and random (12 of 25 points), as a surface").waitFor();
     const surface = view.getByRole("img", { name: /as a surface/ });
     const patches = surface.locator("path[stroke-width='0.4']");
     expect(await patches.count()).toBe(5);
@@ -67,11 +67,23 @@ inBrowser(
     await view.getByText("they differ in number of images").waitFor();
     expect(await view.locator("table.landscapes tbody tr").count()).toBe(4);
 
+    // A plane over other directions, however steep, takes no colours from these.
+    makeLandscape(
+      join(live.root, "s2ap"),
+      landscapeRecord(4000, { directions: ["eigen1", "eigen2"] }),
+      "landscape-steep.json",
+    );
+    await view.reload();
+    await view.getByText("s2ap over eigen1 and eigen2, from above").waitFor();
+    expect(await maps.count()).toBe(3);
+    expect(await corner(0)).toBe("var(--ramp-22)");
+    expect(await scale(2)).toEqual(["0", "2", "4", "log10 loss"]);
+
     // A file that is damaged meanwhile is named, and takes nothing else with it.
     writeFileSync(join(live.root, "s2ap/landscape.json"), "{");
     await view.reload();
     await view.getByText("landscape.json: expected what s2ap landscape wrote, got no JSON").waitFor();
-    await soon(() => maps.count()).toBe(1);
+    await soon(() => maps.count()).toBe(2);
   },
 );
 const widths = (of: Page) =>

@@ -10,6 +10,7 @@ import { DrawingPicture } from "./drawing-picture.js";
 import {
   axisName,
   conditionsOf,
+  directions,
   goesOn,
   groupsOf,
   type LandscapeGroup,
@@ -62,8 +63,15 @@ function Planes({ group: { title, members }, heights }: { readonly group: Landsc
     const named = (axis: Axis): Axis => ({ ...axis, name: axisName(axis.name) });
     const map = drawHeatMap({ ...surface, x: named(x), y: named(y) });
     const { done, all } = pointsOf(member.shown);
-    const name = done === all ? member.name : `${member.name} (${count(done)} of ${count(all)} points)`;
-    return [{ name, surface, map, words: `Loss over ${ends(x)} and ${ends(y)}: ${told(member)}` }];
+    const part = done === all ? "" : ` (${count(done)} of ${count(all)} points)`;
+    return [
+      {
+        name: `${member.name} ${directions(member.shown)}${part}`,
+        surface,
+        map,
+        words: `Loss over ${ends(x)} and ${ends(y)}: ${told(member)}`,
+      },
+    ];
   });
   const maps = drawn.map(({ name, map, words }, at) => (
     <figure key={`map ${at}`}>
@@ -143,7 +151,7 @@ function Notes({ found }: { readonly found: readonly LandscapeShown[] }) {
         Loss: {[...new Set(found.map(conditionsOf))].join("; ")}. The masks are taken anew at every point; at 0 are the
         scores of the search
         {planes ? ", where maps have a ring. Drag a surface to turn all of them, or use the arrow keys" : ""}. Lines
-        share one scale, and so do planes.
+        share one scale, and so do planes over the same directions.
       </p>
       {apart.length > 0 ? (
         <p class="notice">
@@ -160,10 +168,10 @@ function Drawn({ groups }: { readonly groups: readonly LandscapeGroup[] }) {
     members: members.filter(({ shown }) => pointsOf(shown).done > 0),
   }));
   const of = (plane: boolean) => begun.filter(({ members }) => members[0] && (members[0].shown.y !== null) === plane);
-  const heights = (some: readonly LandscapeGroup[]) =>
+  const heights = (...some: readonly LandscapeGroup[]) =>
     heightsOf(some.flatMap(({ members }) => members.map(({ shown }) => shown)));
-  const [lines, planes] = [of(false), of(true)];
-  const [along, over] = [heights(lines), heights(planes)];
+  const lines = of(false);
+  const along = heights(...lines);
   return (
     <>
       <div class="charts">
@@ -171,9 +179,9 @@ function Drawn({ groups }: { readonly groups: readonly LandscapeGroup[] }) {
           <Lines key={group.title} group={group} heights={along} />
         ))}
       </div>
-      {planes.map((group) => (
+      {of(true).map((group) => (
         <Fragment key={group.title}>
-          <Planes group={group} heights={over} />
+          <Planes group={group} heights={heights(group)} />
         </Fragment>
       ))}
     </>

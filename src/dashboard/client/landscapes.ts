@@ -26,14 +26,17 @@ export interface LandscapeGroup {
 }
 
 const named = (direction: string) => label(direction, 40);
-const directions = ({ x, y }: LandscapeShown) =>
-  y === null ? `Along ${named(x.name)}` : `Over ${named(x.name)} and ${named(y.name)}`;
+const capital = (words: string) => `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+
+/** `over random and random`, `along s2ap`. */
+export const directions = ({ x, y }: LandscapeShown): string =>
+  y === null ? `along ${named(x.name)}` : `over ${named(x.name)} and ${named(y.name)}`;
 
 /** Landscapes by their directions. They bear their runs' names; where one run has several of a group, those of the files too. */
 export function groupsOf(answer: readonly LandscapesOfRun[], rows: readonly LandscapeRow[]): LandscapeGroup[] {
   const all = rows.flatMap((row) => {
     const landscapes = answer.find(({ id }) => id === row.id)?.landscapes ?? [];
-    return landscapes.map((shown) => ({ row, shown, title: directions(shown) }));
+    return landscapes.map((shown) => ({ row, shown, title: capital(directions(shown)) }));
   });
   return [...new Set(all.map(({ title }) => title))].map((title) => {
     const own = all.filter((each) => each.title === title);
