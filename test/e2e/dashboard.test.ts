@@ -118,6 +118,13 @@ inBrowser("runs are filtered, sorted and compared", async () => {
     expect.stringMatching(/^conv1\.weight\s33\.33$/),
     expect.stringMatching(/^fc\.weight\s0\.00$/),
   ]);
+  // Lines without symbols are told apart by dashes.
+  const loss = view.locator("figure", { hasText: "Training loss" });
+  const dashes = await loss
+    .locator(".legend path")
+    .evaluateAll((all) => all.map((path) => path.getAttribute("stroke-dasharray") ?? ""));
+  expect(dashes).toHaveLength(2);
+  expect(new Set(dashes).size).toBe(2);
   // The address holds the comparison.
   await view.reload();
   await soon(() => view.locator("table.compare tbody tr").count()).toBe(2);

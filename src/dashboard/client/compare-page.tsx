@@ -5,7 +5,7 @@ import type { RunDetail } from "../api.js";
 import { Chart } from "./chart.js";
 import { openComparison } from "./compare-store.js";
 import { LandscapesSection } from "./landscapes-section.js";
-import { type Curve, type LineOptions, lineOption, lineSummary } from "./line-option.js";
+import { type Curve, dashesOf, type LineOptions, lineOption, lineSummary } from "./line-option.js";
 import { MasksSection } from "./masks-section.js";
 import { epochPoints, samplePoints } from "./run-curves.js";
 import { dark } from "./theme.js";
@@ -31,7 +31,7 @@ function overlaid(rows: readonly Row[]): Titled[] {
     name: row.name,
     colour: row.style.colour,
     points,
-    ...(single && { symbol: row.style.symbol }),
+    ...(single ? { symbol: row.style.symbol } : { dashes: dashesOf[row.style.symbol] }),
   });
   const xName = "epoch, over all stages of a run";
   const charts: Titled[] = [

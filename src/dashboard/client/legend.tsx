@@ -13,10 +13,15 @@ const outlines = {
 export function Legend({ curves }: { readonly curves: readonly Curve[] }) {
   return (
     <ul class="legend">
-      {curves.map(({ name, colour, symbol }) => (
+      {curves.map(({ name, colour, symbol, dashes }) => (
         <li key={name}>
           <svg width="22" height="12" aria-hidden="true" style={{ color: `var(--${colour.name})` }}>
-            <path d="M0 6h22" stroke="currentColor" stroke-width={symbol === undefined ? 1.2 : 2} />
+            <path
+              d="M0 6h22"
+              stroke="currentColor"
+              stroke-width={symbol === undefined ? 1.2 : 2}
+              stroke-dasharray={dashes?.join(" ")}
+            />
             {symbol === undefined ? null : <path d={outlines[symbol]} fill="currentColor" />}
           </svg>
           {label(name, 40)}

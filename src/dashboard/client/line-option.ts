@@ -1,6 +1,6 @@
 import type { EChartsOption, LineSeriesOption } from "echarts";
 import { label } from "../../report/format.js";
-import { type Colour, roles } from "../../report/palette.js";
+import { type Colour, roles, type Style } from "../../report/palette.js";
 import { shade } from "./theme.js";
 import { percentTick } from "./words.js";
 
@@ -9,8 +9,18 @@ export interface Curve {
   readonly colour: Colour;
   readonly points: readonly (readonly [x: number, y: number | null])[];
   /** Single measurements get a symbol each. */
-  readonly symbol?: "circle" | "rect" | "triangle" | "diamond";
+  readonly symbol?: Style["symbol"];
+  /** Of a line without symbols: lengths of dashes and gaps in turns, pixels; default none. */
+  readonly dashes?: readonly number[];
 }
+
+/** Dashes in place of symbols where a line has too many points for them. */
+export const dashesOf: Readonly<Record<Style["symbol"], readonly number[]>> = {
+  circle: [],
+  rect: [7, 3],
+  triangle: [2, 2],
+  diamond: [9, 3, 2, 3],
+};
 
 export interface LineOptions {
   readonly curves: readonly Curve[];
@@ -64,7 +74,10 @@ function series(curve: Curve, marks: LineOptions["marks"]): LineSeriesOption {
     sampling: "lttb",
     animation: false,
     itemStyle: { color: colour },
-    lineStyle: { color: colour, width: single ? 2 : 1.2 },
+    lineStyle: {
+      ...{ color: colour, width: single ? 2 : 1.2 },
+      ...(curve.dashes && curve.dashes.length > 0 && { type: [...curve.dashes] }),
+    },
     ...(marks !== undefined && marks.length > 0 && { markLine: markLine(marks) }),
   };
 }
