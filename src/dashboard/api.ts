@@ -114,6 +114,28 @@ export interface CardSummary {
   readonly interval: readonly [low: number, high: number];
 }
 
+/** A row of `GET /api/curves`: a record's distances by a minimum-norm attack. */
+export interface CurveSummary {
+  readonly id: string;
+  readonly path: string;
+  readonly model: string | null;
+  readonly attack: string;
+  readonly norm: string;
+  /** Radius of the claim: as written, and its value in pixel scale. */
+  readonly eps: string;
+  readonly radius: number;
+  /** That are to be measured, and that are. */
+  readonly images: number;
+  readonly examples: number;
+  readonly cleanAccuracy: number;
+  /** At `eps`. */
+  readonly robustAccuracy: number;
+  readonly interval: readonly [low: number, high: number];
+  readonly medianDistance: number | null;
+  /** From this radius on, up to the next point's, this share of the images stands. */
+  readonly points: readonly (readonly [radius: number, share: number])[];
+}
+
 /** `GET /api/cards/:id`. */
 export interface CardDetail {
   readonly summary: CardSummary;

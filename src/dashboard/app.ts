@@ -1,5 +1,6 @@
 import { type Context, Hono } from "hono";
 import { S2apError } from "../util/index.js";
+import { curveSummaries } from "./curves.js";
 import { access, headers, limits, refuse } from "./guard.js";
 import { landscapesOf } from "./landscapes.js";
 import { maskDifferences } from "./masks.js";
@@ -85,6 +86,7 @@ function apiRoutes(workspace: Workspace, follow: ReturnType<typeof streams>): Ho
   api.get("/masks/:ids{[0-9a-f,]+}", (c) => c.json(maskDifferences(compared(c.req.param("ids")))));
   api.get("/landscapes/:ids{[0-9a-f,]+}", (c) => c.json(compared(c.req.param("ids")).map(landscapesOf)));
   api.get("/cards", (c) => c.json(cardSummaries(workspace.records())));
+  api.get("/curves", (c) => c.json(curveSummaries(workspace.records())));
   api.get("/cards/:id", (c) => {
     const record = workspace.record(c.req.param("id"));
     return record === undefined ? refuse(c, 404, "no such record") : c.json(cardDetail(record));

@@ -54,7 +54,7 @@ function entriesOf(folder: string): Dirent[] {
 function kindOf(entries: readonly Dirent[]): FolderKind | undefined {
   const files = new Set(entries.map(({ name }) => name));
   if (files.has("run.json") || files.has("events.jsonl")) return "run";
-  return files.has("card.json") ? "record" : undefined;
+  return files.has("card.json") || files.has("distances.json") ? "record" : undefined;
 }
 
 /** All runs and records below the roots. Links to folders are not followed, so no folder comes twice and none lies outside. */

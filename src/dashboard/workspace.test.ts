@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   appendRaw,
   makeAttackedImages,
+  makeDistances,
   makeRecord,
   makeRun,
   stepEvent,
@@ -12,6 +13,7 @@ import {
 } from "../../test/support/dashboard-runs.js";
 import { openRun } from "../run/index.js";
 import { DataError } from "../util/index.js";
+import { curveSummaries } from "./curves.js";
 import { findFolders, isInside, realRoots } from "./folders.js";
 import type { PictureKind } from "./pictures.js";
 import { cardDetail, cardSummaries, openPictures } from "./records.js";
@@ -280,5 +282,53 @@ describe("records", () => {
     }
     expect(() => cardDetail(found)).toThrow(DataError);
     expect(() => openPictures(found)).toThrow(DataError);
+  });
+});
+
+describe("distances", () => {
+  const found = () => curveSummaries(findFolders(realRoots([root])));
+
+  test("are a record with a curve, with a card and without one", () => {
+    makeDistances(join(root, "a/evals/curve"), [0, 0.01, 0.05, null]);
+    makeDistances(join(root, "b"), [0.02], 3);
+    makeRecord(join(root, "b"));
+    expect(found()).toMatchObject([
+      {
+        ...{ path: "runs/a/evals/curve", model: "resnet18", attack: "fmn", norm: "linf", eps: "8/255", images: 4 },
+        ...{ examples: 4, cleanAccuracy: 0.75, robustAccuracy: 0.5, medianDistance: 0.05 },
+        points: [
+          [0, 0.75],
+          [0.01, 0.5],
+          [0.05, 0.25],
+        ],
+      },
+      { path: "runs/b", images: 3, examples: 1 },
+    ]);
+    expect(cardSummaries(open().records()).map(({ path }) => path)).toEqual(["runs/b"]);
+  });
+
+  test("of many images are thinned to real points, with both ends", () => {
+    const distances = Array.from({ length: 2000 }, (_, i) => i / 1000);
+    makeDistances(join(root, "a"), distances);
+    const points = found()[0]?.points ?? [];
+    expect(points.length).toBeLessThanOrEqual(501);
+    expect(points[0]).toEqual([0, 0.9995]);
+    expect(points.at(-1)).toEqual([1.999, 0]);
+    for (const [radius, share] of points) expect(share).toBeCloseTo(1 - (1000 * radius + 1) / 2000, 9);
+  });
+
+  test("that are none, not begun, damaged or behind a link are left out", () => {
+    makeDistances(join(root, "a"), [], 3);
+    for (const [name, text] of [
+      ["b", "{"],
+      ["c", '{"format":1}'],
+    ] as const) {
+      mkdirSync(join(root, name));
+      writeFileSync(join(root, name, "distances.json"), text);
+    }
+    makeDistances(top, [0.1]);
+    mkdirSync(join(root, "d"));
+    symlinkSync(join(top, "distances.json"), join(root, "d/distances.json"));
+    expect(found()).toEqual([]);
   });
 });

@@ -5,9 +5,11 @@ import { z } from "zod";
 import type { FmnTrial, Threat } from "../attacks/index.js";
 import { differences } from "../run/index.js";
 import { DataError, diskError, expected, show, UsageError, wilson, writeFileAtomic } from "../util/index.js";
+// From its own file: what only reads distances must not load libtorch.
+import { curveAt, type SecurityCurve, securityCurve } from "./curve.js";
 import type { FmnTrialMade } from "./fmn-option-search.js";
 import type { Interval } from "./robustness.js";
-import { curveAt, type MinimumNorms, type SecurityCurve, securityCurve } from "./security-curve.js";
+import type { MinimumNorms } from "./security-curve.js";
 
 /** What decides the distances; two measurements of one key have the same. */
 const keySchema = z.strictObject({

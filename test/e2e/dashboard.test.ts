@@ -7,6 +7,7 @@ import { type NewEvent, openRun } from "../../src/run/index.js";
 import {
   epochEvent,
   landscapeRecord,
+  makeDistances,
   makeLandscape,
   makeMasks,
   makeRecord,
@@ -145,6 +146,17 @@ inBrowser("twelve runs are compared live, more than a browser has connections to
   last.append({ ...(wholeRun().at(-1) as NewEvent & { type: "evaluation" }), robustAccuracy: 0.555 });
   await view.getByText("55.5").waitFor();
   last.close();
+});
+
+inBrowser("records without a card are listed with their security curves", async () => {
+  makeDistances(join(live.root, "a/curve"), [0, 0.01, 0.05, null], 8);
+  const view = await live.open("#/cards");
+  const rows = () => view.locator("table.curves tbody tr").allInnerTexts();
+  await soon(rows).toEqual([expect.stringMatching(/a\/curve\s+resnet18\s+fmn\s+linf 8\/255\s+4 of 8\s+75\.0\s+50\.0/)]);
+  await view.getByRole("img", { name: /a\/curve: 50\.0 % at 8\/255\./ }).waitFor();
+  await soon(() => charts(view).count()).toBe(1);
+  makeDistances(join(live.root, "a/curve"), [0, 0.01, 0.05, null, 0, 0, 0, 0]);
+  await soon(rows).toEqual([expect.stringMatching(/linf 8\/255\s+8\s+37\.5\s+25\.0/)]);
 });
 
 const HOSTILE = `<img src=x onerror="alert('h')"><script>alert(1)</script>`;

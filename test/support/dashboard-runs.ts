@@ -218,6 +218,26 @@ export function makeRecord(folder: string, options: RecordOptions = {}): void {
   saveImages(folder, "clean", { dtype: "uint8", shape, data, indices: kept });
 }
 
+/** Writes a record of distances, of so many images as there are numbers or of more to come; null: none was found. */
+export function makeDistances(folder: string, distances: readonly (number | null)[], images = distances.length): void {
+  mkdirSync(folder, { recursive: true });
+  const key = {
+    ...{
+      weights: "a",
+      data: "b",
+      spec: { arch: "resnet18" },
+      attack: "fmn",
+      options: { steps: 10 },
+      norm: "linf",
+      seed: 0,
+    },
+    indices: Array.from({ length: images }, (_, i) => i),
+  };
+  const spent = { passes: { forward: 10, backward: 10 }, seconds: 1 };
+  const file = { format: 1, key, distances, eps: "8/255", radius: 8 / 255, ...spent };
+  writeFileSync(join(folder, "distances.json"), JSON.stringify(file));
+}
+
 interface SavedImages {
   readonly dtype: "uint8" | "float32";
   readonly shape: readonly number[];

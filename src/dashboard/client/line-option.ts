@@ -31,6 +31,8 @@ export interface LineOptions {
   /** Ends of the axes; default: from 0 to the end of the epoch that is under way, and around the values. */
   readonly xRange?: readonly [from: number, to: number];
   readonly yRange?: readonly [from: number, to: number];
+  /** A value holds up to the next point; default: lines between points. */
+  readonly steps?: boolean;
   /** Vertical lines with a name: where a stage begins. */
   readonly marks?: readonly { readonly at: number; readonly name: string }[];
 }
@@ -61,7 +63,7 @@ export function lineSummary({ curves, percent }: LineOptions): string {
   return parts.length === 0 ? "Nothing yet." : `Newest values: ${parts.join("; ")}.`;
 }
 
-function series(curve: Curve, marks: LineOptions["marks"]): LineSeriesOption {
+function series(curve: Curve, steps: boolean, marks: LineOptions["marks"]): LineSeriesOption {
   const colour = shade(curve.colour);
   const single = curve.symbol !== undefined;
   return {
@@ -71,7 +73,7 @@ function series(curve: Curve, marks: LineOptions["marks"]): LineSeriesOption {
     showSymbol: single && curve.points.length <= MOST_SYMBOLS,
     symbol: curve.symbol ?? "circle",
     symbolSize: 6,
-    sampling: "lttb",
+    ...(steps ? { step: "end" } : { sampling: "lttb" }),
     animation: false,
     itemStyle: { color: colour },
     lineStyle: {
@@ -87,6 +89,8 @@ function markLine(marks: NonNullable<LineOptions["marks"]>): NonNullable<LineSer
     symbol: "none",
     silent: true,
     animation: false,
+    // By default a line stands where its value is rounded to two places.
+    precision: 12,
     lineStyle: { color: shade(roles.rule), type: "solid", width: 1 },
     label: {
       formatter: "{b}",
@@ -114,7 +118,15 @@ const furthest = (curves: readonly Curve[]) =>
   curves.reduce((most, { points }) => points.reduce((so, [x]) => Math.max(so, x), most), 0);
 
 /** Lines over a common axis. Tooltips are drawn on the canvas: a name from a run's files never becomes markup. */
-export function lineOption({ curves, xName, yName, percent = false, marks, ...ranges }: LineOptions): EChartsOption {
+export function lineOption({
+  curves,
+  xName,
+  yName,
+  percent = false,
+  steps = false,
+  marks,
+  ...ranges
+}: LineOptions): EChartsOption {
   const [from, end] = ranges.xRange ?? [0, Math.max(1, Math.ceil(furthest(curves)))];
   const seen = marks?.filter(({ at }) => at < end);
   const marked = seen !== undefined && seen.length > 0;
@@ -149,6 +161,6 @@ export function lineOption({ curves, xName, yName, percent = false, marks, ...ra
       nameTextStyle: { align: "left", padding: [0, 0, 0, -44], color: shade(roles.muted), fontSize },
       axisLabel: { color: shade(roles.muted), fontSize, formatter: percent ? percentTick : String },
     },
-    series: curves.map((curve, i) => series(curve, i === 0 ? seen : undefined)),
+    series: curves.map((curve, i) => series(curve, steps, i === 0 ? seen : undefined)),
   };
 }
