@@ -1,7 +1,8 @@
 import type { Batch, Split } from "../data/index.js";
-import { noGrad, ops, scope, type Tensor, tensor } from "../torch/index.js";
+import { ops, scope, tensor } from "../torch/index.js";
 import type { Rng } from "../util/index.js";
 import type { Attack, Victim } from "./attack.js";
+import { predict } from "./verify.js";
 
 export interface AccuracyOptions {
   /** Images to use, from the front of the split; default all. */
@@ -24,11 +25,6 @@ export interface Accuracy {
   readonly robustAccuracy: number;
   /** Per image: what the network says of it, and of its adversarial example (the same where it was not attacked). */
   readonly predictions: { readonly clean: Int32Array; readonly adversarial: Int32Array };
-}
-
-/** Predicted class of each image, [N]. */
-export function predict(victim: Victim, x: Tensor): Int32Array {
-  return noGrad(() => Int32Array.from(scope(() => ops.argmax(victim.logits(x), { dim: 1 })).toNumbers()));
 }
 
 /**

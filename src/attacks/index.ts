@@ -1,4 +1,4 @@
-export { type Accuracy, type AccuracyOptions, accuracy, predict } from "./accuracy.js";
+export { type Accuracy, type AccuracyOptions, accuracy } from "./accuracy.js";
 export { apgdCe, apgdDlr, apgdTargeted } from "./apgd.js";
 export type { ApgdLoss, ApgdSearchOptions } from "./apgd-loss.js";
 export { checkpoints, radiusPhases } from "./apgd-schedule.js";
@@ -36,4 +36,4 @@ export {
 export { type SquareState, square, squareSearch } from "./square.js";
 export type { SquareDraws } from "./square-draws.js";
 export { l1, l2, linf, type Threat, type ThreatNorm, threatOf, threatSchema } from "./threat.js";
-export { breaks, reach } from "./verify.js";
+export { breaks, predict, reach } from "./verify.js";

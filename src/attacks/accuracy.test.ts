@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { splitOf } from "../../test/support/oracle-split.js";
+import { countPasses } from "../nn/index.js";
+import { ops, type Tensor, tensor } from "../torch/index.js";
+import { rng } from "../util/index.js";
+import { accuracy } from "./accuracy.js";
+import type { Victim } from "./attack.js";
+import { linf } from "./threat.js";
+
+const threat = linf({ eps: "0.1" });
+const options = { rng: rng(0) };
+
+/** Four images of one pixel, of two classes: darker or brighter than 0.5. All are classified rightly. */
+const four = splitOf(
+  "four",
+  tensor(Uint8Array.of(30, 120, 140, 220), [4, 1, 1, 1]),
+  tensor(BigInt64Array.of(0n, 0n, 1n, 1n)),
+  2,
+);
+const network = (scale = 1): Victim => ({
+  passes: countPasses(),
+  logits(x: Tensor) {
+    const value = ops.mul(ops.sub(ops.reshape(x, [-1, 1]), 0.5), scale);
+    return ops.cat([ops.neg(value), value], { dim: 1 });
+  },
+});
+
+test("logits that are not finite are an error, with an attack and without", () => {
+  // Finite weights, whose products are not.
+  const huge = network(1e30);
+  const overflows: Victim = { ...huge, logits: (x) => ops.mul(huge.logits(x), 1e30) };
+  for (const attack of [undefined, { name: "none", threat, perturb: (_: Victim, x: Tensor) => x }]) {
+    expect(() => accuracy(overflows, four, attack, options)).toThrow("attack: expected finite logits, got NaN");
+  }
+  expect(accuracy(huge, four, undefined, options).correct).toBe(4);
+});
