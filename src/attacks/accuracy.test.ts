@@ -34,3 +34,14 @@ test("logits that are not finite are an error, with an attack and without", () =
   }
   expect(accuracy(huge, four, undefined, options).correct).toBe(4);
 });
+
+test("a misclassified point outside the ball or the box does not count, and is told", () => {
+  const by = (perturb: (x: Tensor) => Tensor, norm = threat) =>
+    accuracy(network(), four, { name: "moved", threat: norm, perturb: (_, x) => perturb(x) }, options);
+  const mirrored = by((x) => ops.add(ops.neg(x), 1));
+  // Two of the four are so near to 0.5 that their mirror image lies within 0.1.
+  expect(mirrored).toMatchObject({ correct: 4, robust: 2, robustAccuracy: 0.5, outside: 2 });
+  expect([...mirrored.predictions.adversarial]).toEqual([0, 1, 0, 1]);
+  expect(by((x) => ops.add(x, 0.7), linf({ eps: "1" }))).toMatchObject({ robust: 3, outside: 1 });
+  expect(by((x) => x)).toMatchObject({ robust: 4, outside: 0 });
+});

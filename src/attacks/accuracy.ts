@@ -2,7 +2,7 @@ import type { Batch, Split } from "../data/index.js";
 import { ops, scope, tensor } from "../torch/index.js";
 import type { Rng } from "../util/index.js";
 import type { Attack, Victim } from "./attack.js";
-import { predict } from "./verify.js";
+import { judged, predict, type Verdicts } from "./verify.js";
 
 export interface AccuracyOptions {
   /** Images to use, from the front of the split; default all. */
@@ -23,13 +23,15 @@ export interface Accuracy {
   readonly robust: number;
   readonly cleanAccuracy: number;
   readonly robustAccuracy: number;
-  /** Per image: what the network says of it, and of its adversarial example (the same where it was not attacked). */
+  /** Images whose misclassified point lies outside the attack's ball or [0,1]: they are not counted as broken. */
+  readonly outside: number;
+  /** Per image: what the network says of it, and of its adversarial example (the same where there is none that counts). */
   readonly predictions: { readonly clean: Int32Array; readonly adversarial: Int32Array };
 }
 
 /**
  * Clean accuracy, and robust accuracy under one attack (none: equal to clean). Images that are wrong as they are are not
- * attacked. Each batch is one scope.
+ * attacked, and a point counts only inside ball and box. Each batch is one scope.
  */
 export function accuracy(victim: Victim, split: Split, attack: Attack | undefined, options: AccuracyOptions): Accuracy {
   const examples = Math.min(options.examples ?? split.length, split.length);
@@ -38,6 +40,7 @@ export function accuracy(victim: Victim, split: Split, attack: Attack | undefine
   const adversarial = new Int32Array(examples);
   let correct = 0;
   let robust = 0;
+  let outside = 0;
   for (let start = 0; start < examples; start += batchSize) {
     options.poll?.();
     scope(() => {
@@ -45,13 +48,16 @@ export function accuracy(victim: Victim, split: Split, attack: Attack | undefine
       const labels = batch.y.toNumbers();
       const before = predict(victim, batch.x);
       const standing = [...before.keys()].filter((i) => before[i] === labels[i]);
-      const after =
-        attack && standing.length > 0 ? attacked(victim, batch, standing, start, split, attack, options) : before;
       clean.set(before, start);
       adversarial.set(before, start);
-      for (const [k, i] of standing.entries()) adversarial[start + i] = after[attack ? k : i] ?? -1;
       correct += standing.length;
-      robust += standing.filter((i) => adversarial[start + i] === labels[i]).length;
+      robust += standing.length;
+      if (attack === undefined || standing.length === 0) return;
+      const after = attacked(victim, batch, standing, start, split, attack, options);
+      const broken = standing.flatMap((i, k) => (after.broken[k] ? [[i, after.classes[k] as number] as const] : []));
+      for (const [i, seen] of broken) adversarial[start + i] = seen;
+      robust -= broken.length;
+      outside += after.outside.filter(Boolean).length;
     });
     options.onProgress?.({ done: Math.min(start + batchSize, examples), of: examples, robust });
   }
@@ -61,6 +67,7 @@ export function accuracy(victim: Victim, split: Split, attack: Attack | undefine
     robust,
     cleanAccuracy: correct / examples,
     robustAccuracy: robust / examples,
+    outside,
     predictions: { clean, adversarial },
   };
 }
@@ -73,10 +80,11 @@ function attacked(
   split: Split,
   attack: Attack,
   { rng, poll }: AccuracyOptions,
-): Int32Array {
+): Verdicts {
   const at = tensor(BigInt64Array.from(standing, BigInt));
   const x = ops.indexSelect(batch.x, 0, at);
   const y = ops.indexSelect(batch.y, 0, at);
   const indices = Int32Array.from(standing, (i) => split.indices[start + i] ?? start + i);
-  return predict(victim, attack.perturb(victim, x, y, { rng, indices, ...(poll && { poll }) }));
+  const points = attack.perturb(victim, x, y, { rng, indices, ...(poll && { poll }) });
+  return judged(victim, attack.threat, x, y, points);
 }

@@ -36,4 +36,4 @@ export {
 export { type SquareState, square, squareSearch } from "./square.js";
 export type { SquareDraws } from "./square-draws.js";
 export { l1, l2, linf, type Threat, type ThreatNorm, threatOf, threatSchema } from "./threat.js";
-export { breaks, predict, reach } from "./verify.js";
+export { breaks, judged, predict, reach, type Verdicts } from "./verify.js";

@@ -1,5 +1,5 @@
 import { wilson } from "../util/index.js";
-import { squareTooGood, zeroGradients } from "./checks.js";
+import { leftTheBall, squareTooGood, zeroGradients } from "./checks.js";
 import type { Description } from "./description.js";
 import type { Break, Ledger } from "./ledger.js";
 import { type Line, type UnitLine, WARM_START } from "./lines.js";
@@ -19,6 +19,15 @@ interface Known {
 function addPasses(lines: readonly { readonly passes: readonly number[] }[]): Passes {
   const total = (at: 0 | 1) => lines.reduce((sum, { passes }) => sum + (passes[at] ?? 0), 0);
   return { forward: total(0), backward: total(1) };
+}
+
+/** Images whose points lie outside ball or box, of the attacks that have any. */
+function outsideOf(lines: readonly UnitLine[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { attack, outside = [] } of lines) {
+    if (outside.length > 0) counts.set(attack, (counts.get(attack) ?? 0) + outside.length);
+  }
+  return counts;
 }
 
 /** The first of the list that broke an image. */
@@ -99,7 +108,8 @@ export function assemble(
   const examples = positions.length;
   const robust = correct - new Set(names.flatMap((name) => [...(ledger.broken.get(name)?.keys() ?? [])])).size;
   const raised = lines.flatMap((line) => (line.kind === "checks" ? line.checks : [])) as Check[];
-  const checks = [...raised, ...zeroGradients(units, indices), ...squareTooGood(description, attacks)];
+  const found = [...zeroGradients(units, indices), ...leftTheBall(outsideOf(units))];
+  const checks = [...raised, ...found, ...squareTooGood(description, attacks)];
   const warm = attacks.find(({ attack }) => attack === WARM_START);
   return {
     preset: description.preset,

@@ -171,6 +171,15 @@ export function zeroGradients(lines: readonly UnitLine[], indices: Int32Array): 
   });
 }
 
+/** Images by attack whose misclassified points were not counted, since they lie outside the ball or [0,1]. */
+export function leftTheBall(outside: ReadonlyMap<string, number>): Check[] {
+  return Array.from(outside, ([attack, images]) => {
+    const points = images === 1 ? "1 misclassified point that lies" : `${images} misclassified points that lie`;
+    const message = `${attack}: ${points} outside the ball or [0,1] did not count; the attack is faulty.`;
+    return warning("left-the-ball", message, { attack, images });
+  });
+}
+
 const ENOUGH = 0.002;
 
 /** A search without gradients that beats those with them is a sign of masked gradients. */

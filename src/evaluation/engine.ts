@@ -316,10 +316,12 @@ class Session {
         confirmed: { rows: [], classes: [], norms: [], points: undefined },
         steps: [],
         zeroGradient: [],
+        outside: [],
       };
-      const { confirmed, steps, zeroGradient } = value ?? nothing;
+      const { confirmed, steps, zeroGradient, outside } = value ?? nothing;
       const spent = value === undefined ? meter() : addSpent(value.before, meter());
-      const line = { ...at, zeroGradient: [...zeroGradient], ...spent };
+      const marked = { zeroGradient: [...zeroGradient], ...(outside.length > 0 && { outside: [...outside] }) };
+      const line = { ...at, ...marked, ...spent };
       this.#writeUnit(line, { confirmed, steps, positions: value === undefined ? [] : positions });
     });
   }

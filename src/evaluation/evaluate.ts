@@ -3,6 +3,8 @@ import type { Split } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
 import { countPasses } from "../nn/index.js";
 import { peakMemory, resetPeakMemory, rng, wilson } from "../util/index.js";
+import { leftTheBall } from "./checks.js";
+import type { Check } from "./robustness.js";
 
 export interface EvaluateOptions {
   /** Test images from the front of the split; default all. */
@@ -33,6 +35,8 @@ export interface Measured {
   readonly seconds: number;
   /** Most bytes resident meanwhile, where it was measured. */
   readonly peakMemory?: number;
+  /** What a reader should know first, where there is anything. */
+  readonly checks?: readonly Check[];
 }
 
 /** Clean accuracy, and robust accuracy under `attack` where one is given: float32, running batch-norm statistics. */
@@ -54,8 +58,10 @@ export function evaluate(
     ...(shouldStop && { poll: shouldStop }),
     ...(onProgress && { onProgress }),
   });
+  const name = attack?.name ?? "clean";
+  const checks = found.outside > 0 ? leftTheBall(new Map([[name, found.outside]])) : [];
   return {
-    attack: attack?.name ?? "clean",
+    attack: name,
     norm: attack?.threat.norm ?? null,
     eps: attack?.threat.epsText ?? "",
     examples: found.examples,
@@ -66,5 +72,6 @@ export function evaluate(
     passes,
     seconds: (performance.now() - started) / 1000,
     peakMemory: peakMemory(),
+    ...(checks.length > 0 && { checks }),
   };
 }

@@ -42,6 +42,8 @@ const unitLine = z.strictObject({
   points: where.nullable(),
   /** Positions of images whose gradient was all zero at the start. */
   zeroGradient: z.array(z.int()),
+  /** Positions of images whose misclassified point lies outside ball or box; not in records of earlier versions. */
+  outside: z.array(z.int()).optional(),
   passes,
   seconds: z.number(),
 });

@@ -1,6 +1,7 @@
 // One unit of work: a run of an attack on a batch of one block's standing images.
 import {
   isSearchAttack,
+  judged,
   rankedClasses,
   runSearch,
   type SearchImages,
@@ -47,6 +48,8 @@ export interface UnitFound {
   readonly steps: readonly (number | null)[];
   /** Positions of images without a gradient at the start. */
   readonly zeroGradient: readonly number[];
+  /** Positions of images whose misclassified point lies outside ball or box. */
+  readonly outside: readonly number[];
   /** What it took in processes before this one. */
   readonly before: Spent;
 }
@@ -85,8 +88,10 @@ export function runUnit(bench: Bench, run: PlannedRun, images: UnitImages, key: 
     const { victim, judge, threat, poll } = bench;
     const { x, y, indices } = images;
     const points = run.attack.attack.perturb(victim, x, y, { rng: key, indices, ...(poll && { poll }) });
-    const confirmed = confirm(judge, threat, x, y, points);
-    return { confirmed, steps: confirmed.rows.map(() => null), zeroGradient: [], before: NOTHING };
+    const verdicts = judged(judge, threat, x, y, points);
+    const confirmed = confirm(judge, threat, x, y, points, verdicts.broken);
+    const outside = images.positions.filter((_, row) => verdicts.outside[row]);
+    return { confirmed, steps: confirmed.rows.map(() => null), zeroGradient: [], outside, before: NOTHING };
   });
 }
 
@@ -124,7 +129,7 @@ function searched(bench: Bench, run: SearchRun, images: UnitImages, key: Rng, pl
   const context = { ...given, victim, rng: key.at(...run.key) };
   const found = runSearch(run.search, threat, context, { leave, judge, poll, onStep, resume: saved?.progress });
   const confirmed = confirm(judge, threat, images.x, images.y, found.points, found.broken);
-  return { confirmed, steps: confirmed.rows.map((row) => found.steps[row] ?? null), zeroGradient, before };
+  return { confirmed, steps: confirmed.rows.map((row) => found.steps[row] ?? null), zeroGradient, outside: [], before };
 }
 
 /** Clean logits of a block, in batches; [B,K], finite. */

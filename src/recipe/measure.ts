@@ -45,7 +45,7 @@ export interface MeasureOptions extends Omit<EvaluateOptions, "examples" | "onPr
         readonly bound?: Bound;
       }) => void)
     | undefined;
-  /** Told of whatever a list of attacks warns of, its checks included. */
+  /** Told of whatever a measurement warns of, its checks included. */
   readonly onWarning?: ((text: string) => void) | undefined;
 }
 
@@ -97,5 +97,7 @@ export function measure(
     return asMeasured(`aa-${item.version}`, measureAutoAttack(model, split, item, threat(), options));
   }
   const attack = item.name === "clean" ? undefined : buildEvaluation(item, threat());
-  return evaluate(model, split, attack, { ...options, examples: options.examples ?? item.examples });
+  const found = evaluate(model, split, attack, { ...options, examples: options.examples ?? item.examples });
+  for (const { message } of found.checks ?? []) options.onWarning?.(message);
+  return found;
 }

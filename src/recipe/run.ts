@@ -121,7 +121,7 @@ function measureAll(model: Model, { recipe, name }: Single, run: Run, { options,
       shouldStop: poll,
       onProgress: (progress) => options.onUpdate?.({ kind: "evaluation", run: name, attack: item.name, ...progress }),
     });
-    const { cleanInterval: _cleanInterval, norm: _norm, ...event } = measured;
+    const { cleanInterval: _cleanInterval, norm: _norm, checks: _checks, ...event } = measured;
     run.append({ type: "evaluation", ...event });
     return measured;
   });

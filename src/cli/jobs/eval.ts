@@ -1,4 +1,12 @@
-import { BLOCK, buildAttacks, type Measured, maskApplied, preset, type Robustness } from "../../evaluation/index.js";
+import {
+  BLOCK,
+  buildAttacks,
+  type Check,
+  type Measured,
+  maskApplied,
+  preset,
+  type Robustness,
+} from "../../evaluation/index.js";
 import { buildThreat } from "../../recipe/build.js";
 import { claimedSparsity } from "../../recipe/claim.js";
 import { assertClassesOf } from "../../recipe/class-index.js";
@@ -63,10 +71,10 @@ const claimOf = ({ options, source }: Opened) =>
   options.sparsity ?? (source.recipe === undefined ? writtenSparsity(source) : claimedSparsity(source.recipe));
 
 /** The measured zeros against the claim, where no list of attacks compares them. */
-function comparedZeros(opened: Opened, { report }: JobContext): Pick<EvalResult, "checks"> {
+function comparedZeros(opened: Opened, { report }: JobContext): Check[] {
   const checks = maskApplied(opened.model, claimOf(opened));
   for (const { message: text } of checks) report({ kind: "warning", text });
-  return checks.length === 0 ? {} : { checks };
+  return checks;
 }
 
 function pollOf({ shouldStop }: JobContext): () => void {
@@ -104,6 +112,7 @@ function runSingles(opened: Opened, items: readonly Item[], context: JobContext)
         batchSize: options.batchSize,
         seed: origin.seed,
         shouldStop: pollOf(context),
+        onWarning: (text) => context.report({ kind: "warning", text }),
         onProgress: (progress) => context.report({ kind: "evaluation", run: "", attack: item.name, ...progress }),
       });
       context.report({
@@ -117,7 +126,9 @@ function runSingles(opened: Opened, items: readonly Item[], context: JobContext)
     if (!stoppedAsAsked(error)) throw error;
     status = "stopped";
   }
-  return { kind: "evaluation", status, ...origin, ...summaryOf(results), ...compared, results };
+  const checks = [...compared, ...results.flatMap((measured) => measured.checks ?? [])];
+  const raised = checks.length === 0 ? {} : { checks };
+  return { kind: "evaluation", status, ...origin, ...summaryOf(results), ...raised, results };
 }
 
 /** The last attack's numbers, which are those of clean images where nothing attacked. */
@@ -201,6 +212,7 @@ async function runCurve(opened: Opened, asked: readonly Item[], context: JobCont
   const { options, model } = opened;
   const origin = originIn(opened);
   const record = options.out === undefined ? {} : { record: options.out };
+  const checks = comparedZeros(opened, context);
   try {
     const polled = { ...context, poll: pollOf(context) };
     const found = curveDistances(opened, asked.map(specOf), origin.seed, polled);
@@ -212,7 +224,7 @@ async function runCurve(opened: Opened, asked: readonly Item[], context: JobCont
     const files = curve === undefined ? {} : { files: { curve } };
     const measurement = {
       ...{ preset: options.preset as string, ...numbers, after, minimumNorm: found },
-      ...comparedZeros(opened, context),
+      ...(checks.length > 0 && { checks }),
     };
     return {
       kind: "evaluation",
