@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Dataset, imageShape, pixelsOf } from "../data/index.js";
 import { loadTensors, saveTensors } from "../nn/index.js";
 import { type DType, fromBytes, scope, type Tensor, tensor, toBytes } from "../torch/index.js";
-import { DataError } from "../util/index.js";
+import { DataError, sha256 } from "../util/index.js";
 import { BLOCK } from "./list.js";
 import type { ImageRecord } from "./robustness.js";
 
@@ -88,6 +88,23 @@ export function changedCleanImages(folder: string, dataset: Dataset): number[] {
       const alike = dtype === images.dtype && bytes.length === size * block.length;
       return block.flatMap(({ index, row }, i) => (alike && same(row, i) ? [] : [index]));
     });
+  } finally {
+    for (const each of tensors.values()) each.dispose();
+  }
+}
+
+/** Hashes of the images that a record keeps, by position in the data set. */
+export function cleanImageHashes(folder: string): Map<number, string> {
+  const path = cleanPath(folder);
+  if (!existsSync(path)) return new Map();
+  const { tensors } = loadTensors(path);
+  try {
+    const images = tensors.get("images");
+    const known = tensors.get("indices")?.toNumbers() ?? [];
+    if (images === undefined) return new Map();
+    const [bytes, kind] = [toBytes(images), new TextEncoder().encode(images.dtype)];
+    const size = bytes.length / Math.max(1, known.length);
+    return new Map(known.map((index, row) => [index, sha256([kind, bytes.subarray(row * size, (row + 1) * size)])]));
   } finally {
     for (const each of tensors.values()) each.dispose();
   }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { robustnessOf } from "../../test/support/robustness.js";
 import { compareRecords, mcnemar } from "./compare.js";
+import type { Description } from "./description.js";
 
 test("few disagreements: the binomial, by hand", () => {
   // 2 (1 + 10 + 45) / 2^10
@@ -56,4 +57,33 @@ test("records of other images are refused", () => {
   const of = (index: number, label: number) => robustnessOf([{ index, label, clean: label, brokenBy: null }]);
   expect(() => compareRecords(of(0, 1), of(0, 2))).toThrow(/image 0 with label 1 in one and 2 in the other/);
   expect(() => compareRecords(of(0, 1), of(1, 1))).toThrow(/share none/);
+});
+
+test("differences name what the descriptions tell: options, search and all", () => {
+  const found = robustnessOf([{ index: 0, label: 1, clean: 1, brokenBy: null }]);
+  const description: Description = {
+    format: 1,
+    model: { weights: "aa", spec: {}, dtype: "float32", search: "folded bfloat16" },
+    data: { name: "made", sha256: "dd", indices: null, examples: 1, shape: [1, 2, 2] },
+    ...{ norm: "linf", eps: "8/255", preset: "custom", seed: 0, batchSize: 128, block: 128 },
+    attacks: [{ name: "apgd-ce", options: { steps: 2, restarts: 1 }, runs: [""] }],
+    ...{ leave: true, individual: false, warmStart: null, versions: {} },
+  };
+  const differences = (a: Description | undefined, b: Description | undefined) =>
+    compareRecords(found, found, { a, b }).differences;
+  const other: Description = {
+    ...description,
+    model: { ...description.model, weights: "bb", search: "exact" },
+    attacks: [{ name: "apgd-ce", options: { steps: 100, restarts: 1 }, runs: [""] }],
+    ...{ leave: false, batchSize: 64, warmStart: { source: "evals/dense", sha256: "cc" } },
+  };
+  expect(differences(description, { ...description, versions: { node: "1" } })).toEqual([]);
+  expect(differences(description, other)).toEqual([
+    "apgd-ce steps: 2 in A, 100 in B",
+    "search: folded bfloat16, broken images leave in A, exact, broken images stay in B",
+    "warm start: none in A, evals/dense in B",
+  ]);
+  expect(differences(description, undefined)).toEqual([expect.stringContaining("not compared")]);
+  const verdict = { question: "robust < 0.40", answer: true, bound: 0.39 };
+  expect(compareRecords(found, { ...found, verdict }).differences).toEqual(["until: the end in A, robust < 0.40 in B"]);
 });

@@ -3,7 +3,9 @@
 // only the first withstands and c that only the second does, both equally likely if the networks are equally robust,
 //   p = 2 P(Binomial(b + c, 1/2) <= min(b, c)), at most 1                        for b + c < 25
 //   p = P(chi-square, one degree of freedom > (max(|b - c| - 1, 0))^2 / (b + c))   above
-import { DataError, erfc } from "../util/index.js";
+import { differences } from "../run/index.js";
+import { DataError, erfc, show } from "../util/index.js";
+import type { Description } from "./description.js";
 import type { ImageRecord, Robustness } from "./robustness.js";
 
 /** Below this many disagreements the binomial is summed, above it the chi-square with continuity correction is close. */
@@ -39,7 +41,7 @@ export interface Comparison {
   /** Images on which they disagree, by position in the data set. */
   readonly onlyA: readonly number[];
   readonly onlyB: readonly number[];
-  /** What makes them two claims, in words; empty where threat, list and seed are the same. */
+  /** What makes them two claims, in words; empty where threat, attacks with their options, seed and search are the same. */
   readonly differences: readonly string[];
 }
 
@@ -118,18 +120,62 @@ function pairsOf(a: Robustness, b: Robustness): Pair[] {
   });
 }
 
-function differencesOf(a: Robustness, b: Robustness): string[] {
-  const said = (what: string, of: (r: Robustness) => string) =>
+type Said<T> = (what: string, of: (given: T) => string) => string[];
+
+const between =
+  <T>(a: T, b: T): Said<T> =>
+  (what, of) =>
     of(a) === of(b) ? [] : [`${what}: ${of(a)} in A, ${of(b)} in B`];
+
+/** Options of the attacks that both have. */
+function optionDifferences(a: Description, b: Description): string[] {
+  const inB = new Map(b.attacks.map(({ name, options }) => [name, options]));
+  return a.attacks
+    .filter(({ name }) => inB.has(name))
+    .flatMap(({ name, options }) =>
+      differences(options, inB.get(name)).map(
+        ({ path, before, after }) => `${name} ${path}: ${show(before)} in A, ${show(after)} in B`,
+      ),
+    );
+}
+
+/** What only the descriptions of records tell. */
+function describedDifferences({ a, b }: Described): string[] {
+  if (a === undefined || b === undefined) {
+    return ["record.json: one has none, so that data and options of attacks are not compared"];
+  }
+  const said = between(a, b);
   return [
-    ...said("threat", (r) => `${r.norm} ${r.eps}`),
-    ...said("attacks", (r) => `${r.preset} (${Object.keys(r.after).slice(1).join(", ")})`),
-    ...said("seed", (r) => String(r.seed)),
+    ...optionDifferences(a, b),
+    ...said("search", ({ model, leave }) => `${model.search}, broken images ${leave ? "leave" : "stay"}`),
+    ...said("arithmetic", ({ model }) => model.dtype),
+    ...said("attacks on all images", ({ individual }) => (individual ? "yes" : "no")),
+    ...said("warm start", ({ warmStart }) => warmStart?.source ?? "none"),
   ];
 }
 
-/** Compares what became of each image in both. DataError where they are of other images. */
-export function compareRecords(a: Robustness, b: Robustness): Comparison {
+function differencesOf(a: Robustness, b: Robustness, described: Described | undefined): string[] {
+  const said = between(a, b);
+  return [
+    ...said("threat", (r) => `${r.norm} ${r.eps}`),
+    ...said("attacks", (r) => `${r.preset} (${Object.keys(r.after).slice(1).join(", ")})`),
+    ...(described === undefined ? [] : describedDifferences(described)),
+    ...said("seed", (r) => String(r.seed)),
+    ...said("until", (r) => (r.verdict === undefined ? "the end" : r.verdict.question)),
+  ];
+}
+
+/** What each record says it is of; undefined where it does not. */
+export interface Described {
+  readonly a: Description | undefined;
+  readonly b: Description | undefined;
+}
+
+/**
+ * Compares what became of each image in both, and with `described` also how the attacks were set. DataError where they are of
+ * other images.
+ */
+export function compareRecords(a: Robustness, b: Robustness, described?: Described): Comparison {
   const pairs = pairsOf(a, b);
   const examples = pairs.length;
   const robust = count(pairs, stands);
@@ -145,6 +191,6 @@ export function compareRecords(a: Robustness, b: Robustness): Comparison {
     mcnemar: mcnemar(robust.onlyA, robust.onlyB),
     onlyA: only("a", "b"),
     onlyB: only("b", "a"),
-    differences: differencesOf(a, b),
+    differences: differencesOf(a, b, described),
   };
 }

@@ -10,7 +10,16 @@ export {
   writeCard,
 } from "./card.js";
 export { maskApplied } from "./checks.js";
-export { type Agreement, type Comparison, compareRecords, type McNemar, mcnemar, mcnemarExact } from "./compare.js";
+export { cleanImageHashes } from "./clean-images.js";
+export {
+  type Agreement,
+  type Comparison,
+  compareRecords,
+  type Described,
+  type McNemar,
+  mcnemar,
+  mcnemarExact,
+} from "./compare.js";
 export { type Description, weightsHash } from "./description.js";
 export {
   type DistanceFile,

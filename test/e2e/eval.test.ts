@@ -128,8 +128,21 @@ describe("a record", () => {
     expect([status, answer.kind, answer.examples]).toEqual([0, "comparison", 8]);
     const { both, onlyA, onlyB, neither } = answer.robust;
     expect([both + onlyA + onlyB + neither, onlyA]).toEqual([8, 0]);
+    expect(answer.differences).toContainEqual(expect.stringMatching(/^attacks: custom \(apgd-ce/));
     expect(run("--compare", record).status).toBe(2);
     expect(run("--compare", record, folder).status).toBe(3);
+  });
+
+  test("is compared with one of the same images in another file, and with none of others", () => {
+    const attack = ["--attack", "fgsm", "--eps", "0.15"];
+    const kept = ["--images", join(record, "clean.safetensors")];
+    expect(run(...arch, ...weights, ...kept, ...attack, "--out", "same").status).toBe(0);
+    expect(run("--compare", record, "same")).toMatchObject({ status: 0, answer: { examples: 8 } });
+    const path = changed("inputs", (tensors) => tensors.set("images", ops.flip(get(tensors, "images"), [3])));
+    expect(run(...arch, ...weights, "--images", path, ...attack, "--out", "mirrored").status).toBe(0);
+    const { status, answer } = run("--compare", record, "mirrored");
+    expect([status, answer.error.code]).toEqual([3, "data/records-differ"]);
+    expect(answer.error.message).toMatch(/which image 0 differs in; evaluate both on one --data or one --images/);
   });
 
   test("that was cut off is an error, not a number", () => {

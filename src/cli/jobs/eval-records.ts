@@ -1,7 +1,16 @@
 // What is done with records that are there: compare two, check one.
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { compareRecords, distancesOf, loadDistances, type Robustness, verifyRecord } from "../../evaluation/index.js";
+import {
+  type Comparison,
+  cleanImageHashes,
+  compareRecords,
+  distancesOf,
+  findDescription,
+  loadDistances,
+  type Robustness,
+  verifyRecord,
+} from "../../evaluation/index.js";
 import { writeCurves } from "../../report/curve-files.js";
 import { DataError, diskError, expected, ratio, UsageError } from "../../util/index.js";
 import { normName } from "./eval-finish.js";
@@ -42,12 +51,37 @@ export function readResult(folder: string): Robustness {
   return result;
 }
 
+/** Labels alone do not tell one data set from another. Where the hashes differ, the images that both keep decide. */
+function requireSameImages(folders: readonly [string, string], results: readonly [Robustness, Robustness]): void {
+  const [a, b] = folders.map((folder) => findDescription(folder)?.data);
+  if (a === undefined || b === undefined || a.sha256 === b.sha256) return;
+  const [inA, inB] = folders.map(cleanImageHashes) as [Map<number, string>, Map<number, string>];
+  const shared = new Set(results[1].images.map(({ index }) => index));
+  const other = results[0].images.find(
+    ({ index }) => shared.has(index) && (!inA.has(index) || inA.get(index) !== inB.get(index)),
+  );
+  if (other === undefined) return;
+  const of = ({ name, sha256 }: typeof a) => `${name} (SHA-256 ${sha256.slice(0, 12)}...)`;
+  throw new DataError(
+    `compare: expected two records of the same images, got ${of(a)} and ${of(b)}, which image ${other.index} differs in; ` +
+      "evaluate both on one --data or one --images",
+    { code: "data/records-differ" },
+  );
+}
+
+/** Two records of the same images, image by image. */
+export function compareFolders(a: string, b: string): Comparison {
+  const results = [readResult(a), readResult(b)] as const;
+  requireSameImages([a, b], results);
+  return compareRecords(...results, { a: findDescription(a), b: findDescription(b) });
+}
+
 export function compareJob(folders: readonly string[]): CompareResult {
   const [a, b, ...more] = folders;
   if (a === undefined || b === undefined || more.length > 0) {
     throw new UsageError(expected("--compare", "the folders of two records", folders.join(" ")));
   }
-  return { kind: "comparison", records: [a, b], ...compareRecords(readResult(a), readResult(b)) };
+  return { kind: "comparison", records: [a, b], ...compareFolders(a, b) };
 }
 
 /** The distances of a record. */

@@ -1,7 +1,6 @@
 import type { Attack } from "../../attacks/index.js";
 import type { Split } from "../../data/index.js";
 import {
-  compareRecords,
   disposeView,
   type FunctionalStability,
   functionalStability,
@@ -19,7 +18,7 @@ import { buildData, buildThreat, selectionAttack } from "../../recipe/build.js";
 import { loadModel } from "../../recipe/model-file.js";
 import { DataError, expected, rng, S2apError, UsageError } from "../../util/index.js";
 import type { Job, JobContext } from "../jobs.js";
-import { readResult } from "./eval-records.js";
+import { compareFolders, readResult } from "./eval-records.js";
 import { thinned } from "./run.js";
 import {
   commonRecipe,
@@ -173,9 +172,9 @@ async function functionalPairs(
       poll();
       const key = rng(options.seed, "stability", "bootstrap");
       const found = functionalStability(views[a] as NetworkView, views[b] as NetworkView, { rng: key });
-      const [ours, theirs] = [records?.[a], records?.[b]];
+      const [ours, theirs] = [options.records[a], options.records[b]];
       if (ours === undefined || theirs === undefined) return found;
-      const { robust, differences } = compareRecords(ours, theirs);
+      const { robust, differences } = compareFolders(ours, theirs);
       const pair = `${runs[a]?.name}, ${runs[b]?.name}`;
       for (const difference of differences) report({ kind: "warning", text: `records of ${pair}: ${difference}` });
       return { ...found, robustSets: robustSets(robust) };
