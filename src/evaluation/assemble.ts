@@ -61,6 +61,7 @@ function triedBy(lines: readonly UnitLine[]): number {
 function outcomes(description: Description, ledger: Ledger, lines: readonly UnitLine[], known: Known): AttackOutcome[] {
   const examples = known.positions.length;
   const broken = new Set<number>();
+  const options = new Map(description.attacks.map((each) => [each.name, each.options]));
   return known.names.map((attack) => {
     const mine = lines.filter((line) => line.attack === attack);
     const own = ledger.broken.get(attack) ?? new Map<number, Break>();
@@ -69,6 +70,7 @@ function outcomes(description: Description, ledger: Ledger, lines: readonly Unit
     const robust = known.correct - broken.size;
     return {
       attack,
+      ...(options.has(attack) && { options: options.get(attack) }),
       tried: triedBy(mine),
       broken: description.individual ? own.size : broken.size - before,
       robustAccuracy: robust / examples,
@@ -116,6 +118,8 @@ export function assemble(
     norm: description.norm,
     eps: description.eps,
     seed: description.seed,
+    search: description.model.search,
+    leave: description.leave,
     examples,
     cleanAccuracy: correct / examples,
     cleanInterval: wilson(correct, examples),

@@ -87,6 +87,25 @@ test("a card has what the issue lists", () => {
   ]);
 });
 
+test("it says how the attacks were set and what searched", () => {
+  const { attacks } = cardOf();
+  const card = cardOf({
+    attacks: attacks.map((each) => ({ ...each, options: { steps: 2, loss: "ce", eot: null } })),
+    ...{ search: "folded bfloat16", leave: true },
+  });
+  expect(card).toMatchObject({
+    attacks: [{ options: { steps: 2, loss: "ce" } }],
+    search: "folded bfloat16",
+    leave: true,
+  });
+  const text = cardMarkdown(card);
+  expect(text).toContain("| options of apgd-ce | steps 2, loss ce, eot null |");
+  expect(text).toContain("| search | folded bfloat16; broken images leave |");
+  expect(cardMarkdown({ ...card, search: "exact", leave: false })).toContain(
+    "| search | exact; broken images stay to the end |",
+  );
+});
+
 test("the mask's hash is of the zeros, not of the values", () => {
   const hash = (weights: readonly number[]) => maskHash(network(weights).params, ["fc.weight"]);
   expect(hash([0, 1, 2, 0])).toBe(hash([0, 7, -3, 0]));

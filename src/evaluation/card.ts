@@ -141,6 +141,22 @@ function attackTable(card: Card): string {
 
 const checkLine = ({ severity, code, message }: Check) => `- ${severity} \`${code}\`: ${message}`;
 
+/** Options as words: `steps 100, restarts 1`. */
+const optionsText = (options: unknown) =>
+  Object.entries((options ?? {}) as object)
+    .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .join(", ");
+
+/** How each attack was set, and what searched. */
+function howRows({ attacks, search, leave }: Card): string[][] {
+  const how = attacks.flatMap(({ attack, options }) => {
+    const text = optionsText(options);
+    return text === "" ? [] : [[`options of ${attack}`, text]];
+  });
+  if (search === undefined) return how;
+  return [...how, ["search", `${search}; broken images ${leave ? "leave" : "stay to the end"}`]];
+}
+
 function facts(card: Card): string {
   const { model, data } = card;
   return markdownTable(
@@ -155,6 +171,7 @@ function facts(card: Card): string {
       ],
       ["threat", `${card.norm}, eps ${card.eps}`],
       ["attacks", card.preset],
+      ...howRows(card),
       ["data", `${data.name}, SHA-256 ${data.sha256}`],
       ["images", `${card.examples}: ${rangeText(data.indices)}`],
       ["seed", card.seed],
@@ -176,10 +193,9 @@ const rangeText = (ranges: Card["data"]["indices"]) =>
 /** What a minimum-norm attack says, where there is one. */
 function minimumNormSection({ minimumNorm: found }: Card): string[] {
   if (found === undefined) return [];
-  const options = Object.entries(found.options as object).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   const missed = found.distances.filter((distance) => distance === null).length;
   const rows = [
-    ["attack", `${found.attack}: ${options.join(", ")}`],
+    ["attack", `${found.attack}: ${optionsText(found.options)}`],
     ...(found.trials === undefined ? [] : [["options", `the best of ${found.trials} trials`]]),
     ["images", `${found.examples}: ${rangeText(rangesOf(found.indices))}`],
     ["clean", percent(found.cleanAccuracy)],

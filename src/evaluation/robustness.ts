@@ -26,6 +26,8 @@ export interface ImageRecord {
 /** What one attack of the list left. */
 export interface AttackOutcome {
   readonly attack: string;
+  /** What it was built with; null where that is not known. */
+  readonly options?: unknown;
   /** Images that it was tried on, and that it broke. */
   readonly tried: number;
   readonly broken: number;
@@ -55,6 +57,10 @@ export interface Robustness {
   /** Radius exactly as written. */
   readonly eps: string;
   readonly seed: number;
+  /** The form of the network that searched: `exact`, or `folded bfloat16`; what counts is the network as it is. */
+  readonly search?: string | undefined;
+  /** Whether images left a search once broken. */
+  readonly leave?: boolean | undefined;
   readonly examples: number;
   readonly cleanAccuracy: number;
   readonly cleanInterval: Interval;

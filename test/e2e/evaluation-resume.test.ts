@@ -96,6 +96,10 @@ test("a list of attacks: accuracy falls, the record says why, and nothing is lef
   const found = scope(() => evaluate({ onProgress: ({ bound }) => void bounds.push(bound) }));
   expect(liveTensors()).toBe(before);
   expect(found.examples).toBe(300);
+  expect(found).toMatchObject({ search: "exact", leave: true });
+  expect(found.attacks.map(({ options }) => options)).toMatchObject([
+    ...[{ steps: 3 }, { steps: 12, restarts: 2 }, { steps: 8, targets: 3 }, { queries: 20 }],
+  ]);
   expect(found.cleanAccuracy).toBeGreaterThan(0.5);
   expect(found.robustAccuracy).toBeLessThan(found.cleanAccuracy);
   const after = Object.values(found.after);
