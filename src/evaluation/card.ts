@@ -244,8 +244,10 @@ export function cardMarkdown(card: Card): string {
   ].join("\n\n")}\n`;
 }
 
+export const cardPath = (folder: string) => join(folder, "card.json");
+
 /** Writes `card.json` and `card.md` into a record's folder. */
 export function writeCard(folder: string, card: Card): void {
-  writeFileAtomic(join(folder, "card.json"), `${JSON.stringify(card, undefined, 2)}\n`);
+  writeFileAtomic(cardPath(folder), `${JSON.stringify(card, undefined, 2)}\n`);
   writeFileAtomic(join(folder, "card.md"), cardMarkdown(card));
 }

@@ -14,6 +14,7 @@ import { type Description, modelDtype, weightsHash } from "./description.js";
 import { adversarialPath, describedIndices, imagesPath } from "./finish.js";
 import type { WarmStart } from "./list.js";
 import { findDescription } from "./record.js";
+import { contradictionsOf } from "./record-numbers.js";
 import type { ImageRecord } from "./robustness.js";
 
 const imageSchema = z.strictObject({
@@ -29,12 +30,14 @@ const imageSchema = z.strictObject({
 
 /** What a check of a record found. */
 export interface Verification {
-  /** Every broken image is broken, and every image is there. */
+  /** The weights are the record's, every image is what it is said to be, and the record's numbers follow from its images. */
   readonly holds: boolean;
   /** Images whose record says that they are wrong as they are, or broken; and those of them that are. */
   readonly claimed: number;
   readonly confirmed: number;
   readonly failures: readonly { readonly index: number; readonly reason: string }[];
+  /** Numbers of its files that do not follow from its images, in words. */
+  readonly contradictions: readonly string[];
   /** Share of images that the confirmed points leave, in [0,1]: an upper bound of robust accuracy by itself. */
   readonly robustAccuracy: number;
   /** Whether the network has the very weights that the record names. */
@@ -106,6 +109,16 @@ interface Given {
   readonly adversarial: WarmStart;
 }
 
+/** What is wrong with a claim, by what the network sees in the clean image. */
+function cleanProblem({ brokenBy, clean }: ImageRecord, label: number, seen: number): string | undefined {
+  if (brokenBy === "clean" && seen === label) return "the network is right on the clean image";
+  if (seen !== clean) return "the network sees another class in the clean image";
+  if (brokenBy !== "clean" && clean !== label) return "it is wrong as it is, and not said to be";
+  return undefined;
+}
+
+const hasPoint = ({ brokenBy }: ImageRecord) => brokenBy !== null && brokenBy !== "clean";
+
 /** What is wrong with the claims of one block's images: a reason by position. */
 function checkBlock(given: Given, images: BlockImages, block: number, claims: readonly ImageRecord[]) {
   const { judge, threat, adversarial } = given;
@@ -116,18 +129,16 @@ function checkBlock(given: Given, images: BlockImages, block: number, claims: re
   scope(() => {
     const { x, y } = images.load(block);
     const labels = y.toNumbers();
+    const seen = predict(judge, x);
     for (const [i, claim] of mine.entries()) {
+      const label = labels[i] as number;
+      const problem = cleanProblem(claim, label, seen[i] as number);
       if (claim.index !== images.indices[first + i]) reasons.set(first + i, "its index is another one");
-      else if (claim.label !== labels[i]) reasons.set(first + i, "its label is another one");
+      else if (claim.label !== label) reasons.set(first + i, "its label is another one");
+      else if (problem !== undefined) reasons.set(first + i, problem);
+      else if (!hasPoint(claim) && rowOf.has(claim.index)) reasons.set(first + i, "there is a point that breaks it");
     }
-    const wrong = rowsWhere(mine, (claim) => claim.brokenBy === "clean");
-    if (wrong.length > 0) {
-      const seen = predict(judge, rowsOf(x, wrong));
-      for (const [k, i] of wrong.entries()) {
-        if (seen[k] === labels[i]) reasons.set(first + i, "the network is right on the clean image");
-      }
-    }
-    const broken = rowsWhere(mine, (claim) => claim.brokenBy !== null && claim.brokenBy !== "clean");
+    const broken = rowsWhere(mine, hasPoint);
     const saved = broken.filter((i) => rowOf.has((mine[i] as ImageRecord).index));
     for (const i of broken) if (!saved.includes(i)) reasons.set(first + i, "there is no point for it");
     if (saved.length === 0) return;
@@ -149,8 +160,8 @@ function rowsWhere(claims: readonly ImageRecord[], holds: (claim: ImageRecord) =
 }
 
 /**
- * Checks the claims of a finished record: one pass over its adversarial set, one over its clean mistakes, and the clean images that it
- * keeps against the data set's.
+ * Checks the claims of a finished record: one pass over its adversarial set, one over its clean images, those that it keeps against
+ * the data set's, and its numbers against its images.
  */
 export function verifyRecord(folder: string, model: Model, split: Split): Verification {
   const description = described(folder);
@@ -171,16 +182,19 @@ export function verifyRecord(folder: string, model: Model, split: Split): Verifi
       ),
       ...changed.map((index) => ({ index, reason: "its clean image is not the data set's" })),
     ];
+    const contradictions = contradictionsOf(folder, claims);
+    const sameWeights = weightsHash(model) === description.model.weights;
     const claimed = claims.filter(({ brokenBy }) => brokenBy !== null).length;
     const failed = new Set(failures.map(({ index }) => index));
     const confirmed = claims.filter(({ index, brokenBy }) => brokenBy !== null && !failed.has(index)).length;
     return {
-      holds: failures.length === 0,
+      holds: sameWeights && failures.length + contradictions.length === 0,
       claimed,
       confirmed,
       failures,
+      contradictions,
       robustAccuracy: (claims.length - confirmed) / claims.length,
-      sameWeights: weightsHash(model) === description.model.weights,
+      sameWeights,
     };
   } finally {
     adversarial.points.dispose();

@@ -275,6 +275,38 @@ describe("a record", () => {
     ]);
   });
 
+  test("does not hold where its numbers or verdicts are others than its images and points give", () => {
+    const forged = newFolder();
+    cpSync(folder, forged, { recursive: true });
+    const write = (images: readonly object[]) => writeFileSync(join(forged, "images.json"), JSON.stringify(images));
+    const result = { ...whole, robustAccuracy: 0.9, after: { ...whole.after, pgd: 0.95 } };
+    writeFileSync(join(forged, "result.json"), JSON.stringify(result));
+    const numbers = verifyRecord(forged, model, data);
+    expect([numbers.holds, numbers.failures]).toEqual([false, []]);
+    expect(numbers.contradictions).toEqual([
+      `result.json has robustAccuracy 0.9, its images give ${whole.robustAccuracy}`,
+      `result.json has after pgd 0.95, its images give ${whole.after.pgd}`,
+    ]);
+    const [wrong, also] = whole.images.filter(({ brokenBy }) => brokenBy === "clean");
+    const broken = whole.images.find(({ brokenBy }) => brokenBy === "pgd");
+    write(
+      whole.images.map((image) => {
+        if (image === wrong) return { ...image, brokenBy: null };
+        if (image === also) return { ...image, brokenBy: null, clean: image.label };
+        return image === broken ? { ...image, brokenBy: null, adversarial: null } : image;
+      }),
+    );
+    const { holds, failures } = verifyRecord(forged, model, data);
+    expect(holds).toBe(false);
+    expect(new Map(failures.map(({ index, reason }) => [index, reason]))).toEqual(
+      new Map([
+        [wrong?.index, "it is wrong as it is, and not said to be"],
+        [also?.index, "the network sees another class in the clean image"],
+        [broken?.index, "there is a point that breaks it"],
+      ]),
+    );
+  });
+
   test("warms the start of another network: the same claim about what stands, with attacks spared", () => {
     const parent = loadAdversarial(folder);
     const warm = evaluate({ warmStart: parent });

@@ -135,13 +135,22 @@ function traceText({
 
 const SHOWN = 10;
 
+/** One sentence, one verdict. */
+function verdictText({ holds, sameWeights, failures, robustAccuracy }: VerifyResult): string {
+  const bound = percent(robustAccuracy);
+  if (holds) return `the record holds: robust accuracy is at most ${bound}`;
+  if (sameWeights) return "the record does not hold:";
+  const points = `its points leave at most ${bound} of the images to these weights`;
+  return `the record does not hold for this network, whose weights are not those of the record; ${points}${failures.length > 0 ? ":" : ""}`;
+}
+
 function verifiedText(result: VerifyResult): string {
-  const { record, holds, claimed, confirmed, failures, robustAccuracy, examples, sameWeights } = result;
+  const { record, claimed, confirmed, failures, contradictions, examples } = result;
   const more = failures.length > SHOWN ? [`  and ${failures.length - SHOWN} more`] : [];
   return [
     `${record}: ${count(confirmed)} of ${count(claimed)} broken images confirmed, of ${count(examples)}`,
-    ...(sameWeights ? [] : ["the weights are not those of the record"]),
-    holds ? `the record holds: robust accuracy is at most ${percent(robustAccuracy)}` : "the record does not hold:",
+    verdictText(result),
+    ...contradictions.map((contradiction) => `  ${contradiction}`),
     ...failures.slice(0, SHOWN).map(({ index, reason }) => `  image ${index}: ${reason}`),
     ...more,
   ].join("\n");
