@@ -20,8 +20,14 @@ export interface Facts {
   readonly network: string | null;
   readonly method: string | null;
   readonly gradient: string | null;
+  /** The gradient's own. */
+  readonly options: Readonly<Record<string, unknown>>;
   /** The recipe without its name and its gradient. */
   readonly rest: unknown;
+}
+
+interface Search {
+  readonly gradient?: { readonly name?: unknown } | null;
 }
 
 /** Undefined where nothing is searched. */
@@ -30,14 +36,16 @@ export function recipeFacts(recipe: unknown): Facts | undefined {
   const search = found.success ? found.data.stages?.search : undefined;
   if (!found.success || !search) return undefined;
   const { data, model } = found.data;
-  const { name: _, stages, ...others } = recipe as { name?: unknown; stages: { search: { gradient?: unknown } } };
-  const { gradient: _gradient, ...rest } = stages.search;
+  const { name: _, stages, ...others } = recipe as { name?: unknown; stages: { search: Search } };
+  const { gradient, ...rest } = stages.search;
+  const { name: _own, ...options } = gradient ?? {};
   const width = model?.width == null ? "" : `, width ${model.width}`;
   return {
     data: data?.name ?? null,
     network: model?.arch == null ? null : `${model.arch}${width}`,
     method: search.method?.name ?? null,
     gradient: search.gradient?.name ?? null,
+    options,
     rest: { ...others, stages: { ...stages, search: rest } },
   };
 }

@@ -22,7 +22,7 @@ export interface RowPair {
   readonly s2ap: Member;
 }
 
-/** Rows with their runs that differ in the gradient alone and were measured alike. */
+/** Rows with their runs that differ in the gradient alone and were measured alike; one plain run may have several with S2AP. */
 export function pairsOf({ rows, runs }: Pick<ReportData, "rows" | "runs">): RowPair[] {
   const members = rows.flatMap((row): Member[] => {
     const run = runs.find(({ name }) => name === row.name);
@@ -32,14 +32,31 @@ export function pairsOf({ rows, runs }: Pick<ReportData, "rows" | "runs">): RowP
     return run === undefined || facts === undefined ? [] : [{ row, run, facts }];
   });
   const key = ({ row, facts }: Member) => JSON.stringify([facts.rest, row.seed, row.attack, row.eps, row.examples]);
-  const free = members.filter(({ facts }) => facts.gradient === "plain");
-  return members
-    .filter(({ facts }) => facts.gradient === "s2ap")
-    .flatMap((s2ap): RowPair[] => {
-      const at = free.findIndex((plain) => key(plain) === key(s2ap));
-      const [plain] = at < 0 ? [] : free.splice(at, 1);
-      return plain === undefined ? [] : [{ plain, s2ap }];
-    });
+  const under = (gradient: string) => members.filter(({ facts }) => facts.gradient === gradient);
+  const plains = under("plain");
+  const met = new Map<string, number>();
+  return under("s2ap").flatMap((s2ap): RowPair[] => {
+    const found = plains.filter((plain) => key(plain) === key(s2ap));
+    // Repetitions, which nothing tells apart, go together in their order.
+    const own = JSON.stringify([key(s2ap), s2ap.facts.options]);
+    const nth = met.get(own) ?? 0;
+    met.set(own, nth + 1);
+    const plain = found[nth] ?? found.at(-1);
+    return plain === undefined ? [] : [{ plain, s2ap }];
+  });
+}
+
+/** What an option of S2AP is set to, as text. */
+const setting = ({ s2ap }: RowPair, option: string): string => {
+  const value = s2ap.facts.options[option];
+  return typeof value === "object" ? JSON.stringify(value) : String(value ?? missing);
+};
+
+/** Options of S2AP in which pairs differ, each with what a pair sets it to. */
+export function differences(pairs: readonly RowPair[]): { readonly option: string; of(pair: RowPair): string }[] {
+  const options = [...new Set(pairs.flatMap(({ s2ap }) => Object.keys(s2ap.facts.options)))];
+  const apart = options.filter((option) => new Set(pairs.map((pair) => setting(pair, option))).size > 1);
+  return apart.map((option) => ({ option, of: (pair) => setting(pair, option) }));
 }
 
 /** Interval of b - a. */
@@ -78,10 +95,12 @@ function accuracyCells({ plain, s2ap }: RowPair, measure: Accuracy): Cell[] {
 function pairTable(pairs: readonly RowPair[]): Table {
   const of = (measure: string) =>
     ["Orig.", "+S2AP", "difference", "95 % interval"].map((each) => ({ ...figures(each), group: measure }));
+  const apart = differences(pairs);
   const columns = [
     ...["Data", "Network"].map(words),
     figures("Sparsity, %"),
     words("Method"),
+    ...apart.map(({ option }) => figures(option)),
     figures("Seed"),
     ...of("Clean accuracy, %"),
     ...of("Robust accuracy, %"),
@@ -93,13 +112,14 @@ function pairTable(pairs: readonly RowPair[]): Table {
       facts.network ?? missing,
       share(row.sparsity, row.origins.sparsity, 2),
       facts.method ?? missing,
+      ...apart.map(({ of }) => of(pair)),
       row.seed === null ? missing : figure(String(row.seed), row.seed, row.origins.seed),
       ...accuracyCells(pair, "clean"),
       ...accuracyCells(pair, "robust"),
     ];
   });
   const order = (row: readonly Cell[]) =>
-    JSON.stringify(row.slice(0, 4).map((cell) => (typeof cell === "string" ? cell : cell.text)));
+    JSON.stringify(row.slice(0, 4 + apart.length).map((cell) => (typeof cell === "string" ? cell : cell.text)));
   rows.sort((a, b) => (order(a) < order(b) ? -1 : order(a) > order(b) ? 1 : 0));
   return { caption: "Searches as they were and with S2AP", columns, rows, groups: 3 };
 }

@@ -1,7 +1,7 @@
 import type { Section } from "./blocks.js";
 import type { ReportData } from "./data.js";
 import { count, listing, percent, percentInterval, seconds, significant } from "./format.js";
-import { newcombe, pairsOf, type RowPair } from "./section-pairs.js";
+import { differences, newcombe, pairsOf, type RowPair } from "./section-pairs.js";
 
 /** What a pair shows: accuracy, cost, stability, sharpness, in the same words as the tables' numbers. */
 function pairSentences({ plain, s2ap }: RowPair): string[] {
@@ -42,10 +42,14 @@ function pairSentences({ plain, s2ap }: RowPair): string[] {
 
 /** In short: what each pair with and without S2AP shows. */
 export function summarySection(data: ReportData): Section {
-  const blocks = pairsOf(data).flatMap((pair) => {
+  const pairs = pairsOf(data);
+  const apart = differences(pairs);
+  const blocks = pairs.flatMap((pair) => {
     const items = pairSentences(pair);
     if (items.length === 0) return [];
-    const heading = `${listing([pair.plain.row.name, pair.s2ap.row.name])}: the same search without and with S2AP`;
+    const options = listing(apart.map(({ option, of }) => `${option} ${of(pair)}`));
+    const names = listing([pair.plain.row.name, pair.s2ap.row.name]);
+    const heading = `${names}: the same search without and with S2AP${options === "" ? "" : ` (${options})`}`;
     return [{ kind: "heading", text: heading } as const, { kind: "list", items } as const];
   });
   return { id: "summary", title: "In short", blocks };
