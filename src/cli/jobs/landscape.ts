@@ -142,6 +142,11 @@ export const job: Job<LandscapeJobOptions, LandscapeJobResult> = async (options,
   if ([options.x, options.y].includes("other") && options.other === undefined) {
     throw new UsageError(expected("landscape", "--other RUN with the direction other", undefined));
   }
+  if (options.x === options.y && options.x !== "random") {
+    throw new UsageError(
+      expected("landscape", "two directions for --x and --y (only random may be named twice)", options.y),
+    );
+  }
   using search = openSearch(options.run);
   const crafter = chosenCrafter(search, options.attack);
   const splits = await buildData(search.recipe, (text) => context.report({ kind: "message", text }));
