@@ -219,6 +219,10 @@ export interface LandscapeData {
   readonly x: SliceAxis;
   /** `null` of a line. */
   readonly y: SliceAxis | null;
+  /** The search whose scores are at 1 of the direction `other`. */
+  readonly other: { readonly run: string | null } | null;
+  /** Between the two directions; `null` of a line. */
+  readonly cosine: number | null;
   readonly loss: Losses;
   /** Of `loss`, an array of arrays. */
   readonly origin: Origin;

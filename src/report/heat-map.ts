@@ -1,7 +1,8 @@
 import { type Drawing, drawingSvg, type Path, type Shape, tenth, type Word } from "./drawing.js";
 import { label, significant } from "./format.js";
+import { ring } from "./marks.js";
 import { ramp, rampColour, roles } from "./palette.js";
-import { between, type Surface, short } from "./surface.js";
+import { between, inside, type Surface, short } from "./surface.js";
 
 const left = 56;
 const top = 14;
@@ -10,10 +11,10 @@ const width = 400;
 const height = 318;
 
 /**
- * A surface from above: a coloured cell a point, the colours' scale beside it. Cells are as wide as their axis tells. A ring stands where
- * both axes are 0, unless `ring` is false.
+ * A surface from above: a coloured cell a point, the colours' scale beside it. Cells are as wide as their axis tells. Marks are ringed
+ * where they are inside.
  */
-export function drawHeatMap({ x, y, z, scale, unit }: Surface, { ring = true } = {}): Drawing {
+export function drawHeatMap({ x, y, z, scale, unit, marks = [] }: Surface): Drawing {
   const across = edges(x.at).map((share) => left + share * size);
   const down = edges(y.at).map((share) => top + (1 - share) * size);
   const cells = z.flatMap((row, r) =>
@@ -25,13 +26,17 @@ export function drawHeatMap({ x, y, z, scale, unit }: Surface, { ring = true } =
       return { d: `M${tenth(x0)} ${tenth(y0)}H${tenth(x1)}V${tenth(y1)}H${tenth(x0)}Z`, fill, crisp: true, hint };
     }),
   );
-  const solution = ring ? centre(x.at, y.at) : [];
-  return { width, height, shapes: [...cells, ...solution, ...axes(x, y), ...key(scale, unit)] };
+  const rings = marks
+    .filter((mark) => inside(x.at, mark.x) && inside(y.at, mark.y))
+    .flatMap((mark) => {
+      const [px, py] = [left + share(x.at, mark.x) * size, top + (1 - share(y.at, mark.y)) * size];
+      return ring(px, py, mark.name, left + size);
+    });
+  return { width, height, shapes: [...cells, ...rings, ...axes(x, y), ...key(scale, unit)] };
 }
 
 /** The same as SVG. */
-export const heatMapSvg = (surface: Surface, options: { readonly ring?: boolean } = {}): string =>
-  drawingSvg(drawHeatMap(surface, options));
+export const heatMapSvg = (surface: Surface): string => drawingSvg(drawHeatMap(surface));
 
 /** Borders of cells halfway between points, in [0,1]. */
 function edges(values: readonly number[]): number[] {
@@ -50,18 +55,6 @@ function outer(values: readonly number[]): [number, number] {
 function share(values: readonly number[], value: number): number {
   const [first, last] = outer(values);
   return (value - first) / (last - first);
-}
-
-/** A ring where both directions are 0: the solution itself. */
-function centre(x: readonly number[], y: readonly number[]): Path[] {
-  const inside = (values: readonly number[]) => (values[0] as number) <= 0 && 0 <= (values.at(-1) as number);
-  if (!inside(x) || !inside(y)) return [];
-  const [cx, cy] = [left + share(x, 0) * size, top + (1 - share(y, 0)) * size];
-  const d = `M${tenth(cx - 5)} ${tenth(cy)}a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z`;
-  return [
-    { d, stroke: roles.paper, strokeWidth: 3 },
-    { d, stroke: roles.ink },
-  ];
 }
 
 function axes(x: Surface["x"], y: Surface["y"]): Word[] {

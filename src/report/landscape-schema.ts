@@ -20,7 +20,9 @@ const record = z.object({
     ...{ epoch: number, images: number, seed: number, split: text },
     ...{ attack: text, norm: text, eps: text, objective: text, loss: text },
     data: z.object({ sha256: text }).nullable().catch(null),
+    other: z.object({ run: text }).nullable().catch(null),
   }),
+  cosine: number,
   losses: z.array(z.array(number)),
 });
 
@@ -32,6 +34,8 @@ export interface ParsedLandscape extends Omit<z.output<typeof record>["settings"
   readonly loss: Losses;
   /** Which loss it is: `robust`, that of `objective`, or `crossEntropy`. */
   readonly drawn: string | null;
+  /** Between the two directions; `null` of a line. */
+  readonly cosine: number | null;
 }
 
 const ascending = (values: readonly number[]) =>
@@ -41,12 +45,12 @@ const ascending = (values: readonly number[]) =>
 export function parseLandscape(json: unknown): ParsedLandscape | null {
   const found = record.safeParse(json);
   if (!found.success) return null;
-  const { settings, losses } = found.data;
+  const { settings, losses, cosine } = found.data;
   const { axes, loss: drawn, ...made } = settings;
   const [x, y = null] = axes.map(({ direction, coordinates }) => ({ name: direction, at: coordinates }));
   if (x === undefined || !ascending(x.at) || !ascending(y?.at ?? [])) return null;
   const whole = losses.length === (y?.at.length ?? 1) && losses.every((row) => row.length === x.at.length);
-  return whole ? { ...made, drawn, x, y, loss: losses } : null;
+  return whole ? { ...made, drawn, cosine, x, y, loss: losses } : null;
 }
 
 /** Those names of a run folder's files that are landscapes: `landscape.json`, and `landscape-eigen.json` or the like. */

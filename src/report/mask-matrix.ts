@@ -24,7 +24,7 @@ function chartOf({ name, masks: { epochs, jaccard } }: Named, index: number, sca
     alt:
       `Jaccard of the sets that ${name} keeps after ${epochs[0]} to ${epochs.at(-1)} epochs: the last has ` +
       `${show(last[0])} with the first and ${show(last.at(-2))} with the one before it.`,
-    draw: () => heatMapSvg({ x: axis, y: axis, z: jaccard, scale, unit: "Jaccard" }, { ring: false }),
+    draw: () => heatMapSvg({ x: axis, y: axis, z: jaccard, scale, unit: "Jaccard" }),
   };
 }
 

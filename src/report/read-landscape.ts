@@ -19,6 +19,6 @@ function readLandscape(path: string, problems: string[]): LandscapeData | null {
     problems.push(`${shortPath(path)} holds no landscape.`);
     return null;
   }
-  const { epoch, images, split, x, y, loss } = found;
-  return { epoch, images, split, x, y, loss, origin: read({ file: path, at: pointer("losses") }) };
+  const { epoch, images, split, other, cosine, x, y, loss } = found;
+  return { epoch, images, split, other, cosine, x, y, loss, origin: read({ file: path, at: pointer("losses") }) };
 }

@@ -1,20 +1,32 @@
+import { basename } from "node:path";
 import { type Block, type Chart, figures, type Section, type Table, words } from "./blocks.js";
 import { figure } from "./cells.js";
 import type { LandscapeData, ReportData } from "./data.js";
 import type { Styles } from "./epoch-charts.js";
 import { count, significant } from "./format.js";
 import { heatMapSvg } from "./heat-map.js";
+import {
+  axisName,
+  directions,
+  type Group,
+  landscapeGroups,
+  type Member,
+  marksOf,
+  planeNote,
+} from "./landscape-groups.js";
 import { type Heights, heightsOf, lossRange } from "./landscape-heights.js";
 import type { SliceAxis } from "./landscape-schema.js";
 import { type Origin, pointer } from "./origin.js";
-import { roles } from "./palette.js";
+import { rowStyles, type Style } from "./palette.js";
 import { profileChart } from "./profile-chart.js";
 import { type Surface, surfaceSvg } from "./surface.js";
 
-interface Named {
-  readonly name: string;
+interface Item {
+  readonly run: string;
+  readonly file: string;
   readonly landscape: LandscapeData;
 }
+type Named = Member<Item>;
 type Plane = Named & { readonly landscape: { readonly y: SliceAxis } };
 
 const range = (landscape: LandscapeData) => {
@@ -22,46 +34,61 @@ const range = (landscape: LandscapeData) => {
   return `from ${significant(least)} to ${significant(greatest)}`;
 };
 const ends = ({ name, at }: SliceAxis) => `${name} (${significant(at[0])} to ${significant(at.at(-1))})`;
+const lossesOf = (found: readonly Named[]) => found.map(({ landscape }) => landscape);
 
-/** One chart a direction, with all runs. */
-function lineCharts(found: readonly Named[], styles: Styles): Chart[] {
-  const directions = [...new Set(found.map(({ landscape }) => landscape.x.name))];
-  return directions.map((direction, index) => {
-    const own = found.filter(({ landscape }) => landscape.x.name === direction);
-    const heights = heightsOf(own.map(({ landscape }) => landscape));
-    const id = `landscape-line-${index + 1}`;
-    const profiles = own.map(({ name, landscape: { x, loss } }) => ({
-      ...{ name, style: styles.get(name) ?? ({ colour: roles.muted, symbol: "circle" } as const) },
-      points: x.at.map((at, i) => [at, heights.of(loss[0]?.[i] ?? null)] as const),
-    }));
-    return {
-      id,
-      title: `Along ${direction}`,
-      alt: `Loss along ${direction}: ${own.map(({ name, landscape }) => `${name} ${range(landscape)}`).join("; ")}.`,
-      draw: () => profileChart(id, profiles, { x: `coordinate along ${direction}`, unit: heights.unit }),
-    };
-  });
+/** All runs along one direction. */
+function lineChart({ title, members }: Group<Item>, index: number, styles: Styles): Chart {
+  const heights = heightsOf(lossesOf(members));
+  const id = `landscape-line-${index + 1}`;
+  const own = rowStyles(members);
+  const profiles = members.map(({ name, run, alone, landscape: { x, loss } }) => ({
+    ...{ name, style: (alone ? styles.get(run) : undefined) ?? (own.get(name) as Style) },
+    points: x.at.map((at, i) => [at, heights.of(loss[0]?.[i] ?? null)] as const),
+  }));
+  const [first] = members as [Named];
+  return {
+    ...{ id, title },
+    alt: `Loss ${directions(first.landscape)}: ${members.map(({ name, landscape }) => `${name} ${range(landscape)}`).join("; ")}.`,
+    draw: () => profileChart(id, profiles, { x: axisName(first.landscape.x.name), unit: heights.unit }),
+  };
 }
 
 /** The plane from above and as a surface. */
 function planeCharts(
-  { name, landscape }: Plane,
-  index: number,
+  { name, run, landscape }: Plane,
+  id: string,
   { of, unit, scale }: Heights,
 ): [map: Chart, surface: Chart] {
-  const { x, y, loss } = landscape;
-  const surface: Surface = { x, y, z: loss.map((row) => row.map(of)), scale, unit };
+  const { x, y, loss, other } = landscape;
+  const surface: Surface = { x, y, z: loss.map((row) => row.map(of)), scale, unit, marks: marksOf(landscape, run) };
+  const long = (axis: SliceAxis): SliceAxis => ({ ...axis, name: axisName(axis.name, other?.run) });
   const told = `Loss of ${name} over ${ends(x)} and ${ends(y)}: ${range(landscape)}`;
-  const id = `landscape-${index + 1}`;
+  const title = `${name} ${directions(landscape)}`;
   return [
-    { id: `${id}-map`, title: `${name}, from above`, alt: `${told}, as colours.`, draw: () => heatMapSvg(surface) },
     {
-      id: `${id}-surface`,
-      title: `${name}, as a surface`,
-      alt: `${told}, as a surface.`,
-      draw: () => surfaceSvg(surface),
-      surface,
+      ...{ id: `${id}-map`, title: `${title}, from above`, alt: `${told}, as colours.` },
+      draw: () => heatMapSvg({ ...surface, x: long(x), y: long(y) }),
     },
+    {
+      ...{ id: `${id}-surface`, title: `${title}, as a surface`, alt: `${told}, as a surface.` },
+      ...{ draw: () => surfaceSvg(surface), surface },
+    },
+  ];
+}
+
+/** Planes over the same directions: of one, side by side; of several, maps beside maps and surfaces beside surfaces. */
+function planeBlocks({ title, members }: Group<Item>, index: number): Block[] {
+  const planes = members.filter((each): each is Plane => each.landscape.y !== null);
+  const [first] = planes as [Plane];
+  const heights = heightsOf(lossesOf(planes));
+  const both = planes.map((plane, i) => planeCharts(plane, `landscape-${index + 1}-${i + 1}`, heights));
+  const rows = both.length === 1 ? both : [both.map(([map]) => map), both.map(([, surface]) => surface)];
+  const notes = planes.flatMap(({ name, landscape }) => planeNote(landscape, name) ?? []);
+  const last = numbers(`Loss ${directions(first.landscape)}`, planes);
+  return [
+    { kind: "heading", text: title },
+    ...(notes.length === 0 ? [] : [{ kind: "text", text: `${notes.join("; ")}.` } as const]),
+    ...rows.map((charts, i): Block => ({ kind: "charts", charts, numbers: i === rows.length - 1 ? last : null })),
   ];
 }
 
@@ -103,43 +130,40 @@ function numbers(caption: string, found: readonly Named[]): Table {
   };
 }
 
-/** `s2ap landscape: 128 selection images; hydra after 3 epochs`. */
-function conditions(found: readonly Named[]): string {
-  const told = found.map(({ name, landscape: { epoch, images, split } }) => {
-    return `${name} after ${count(epoch)} epochs on ${count(images)} ${split ?? ""} images`;
+/** `hydra after 3 epochs on 128 selection images`, each once. */
+function conditions(found: readonly Item[]): string {
+  const told = found.map(({ run, landscape: { epoch, images, split } }) => {
+    return `${run} after ${count(epoch)} epochs on ${count(images)} ${split ?? ""} images`;
   });
   return `${[...new Set(told)].join("; ")}. The masks are selected anew at every point; 0 is the search's own state.`;
 }
 
-/** The loss around searched scores, that of all runs on one scale. */
+/** The loss around searched scores; what goes along the same directions is side by side and on one scale. */
 export function landscapeSection({ runs }: ReportData, styles: Styles): Section {
-  const found = runs.flatMap(({ name, landscapes }) => landscapes.map((landscape): Named => ({ name, landscape })));
-  const lines = found.filter(({ landscape }) => landscape.y === null);
-  const planes = found.filter((each): each is Plane => each.landscape.y !== null);
+  const found = runs.flatMap(({ name: run, landscapes }) =>
+    landscapes.map((landscape): Item => ({ run, file: basename(landscape.origin.from[0]?.file ?? ""), landscape })),
+  );
+  const groups = landscapeGroups(found);
+  const of = (plane: boolean) =>
+    groups.filter(({ members }) => members[0] && (members[0].landscape.y !== null) === plane);
+  const [lines, planes] = [of(false), of(true)];
   const blocks: Block[] =
     found.length === 0 ? [] : [{ kind: "text", text: `Loss along directions of s2ap landscape: ${conditions(found)}` }];
   if (lines.length > 0) {
     blocks.push({
       kind: "charts",
-      charts: lineCharts(lines, styles),
-      numbers: numbers("Loss along a direction", lines),
+      charts: lines.map((group, index) => lineChart(group, index, styles)),
+      numbers: numbers(
+        "Loss along a direction",
+        lines.flatMap(({ members }) => members),
+      ),
     });
   }
   if (planes.length > 0) {
-    const heights = heightsOf(planes.map(({ landscape }) => landscape));
-    const both = planes.map((plane, index) => planeCharts(plane, index, heights));
     const text =
-      "The ring is the search's own state. Colours and heights of all networks are on one scale. In the HTML report, drag a surface to turn it, or " +
-      "use the arrow keys.";
-    blocks.push(
-      { kind: "text", text },
-      { kind: "charts", charts: both.map(([map]) => map), numbers: null },
-      {
-        kind: "charts",
-        charts: both.map(([, surface]) => surface),
-        numbers: numbers("Loss over two directions", planes),
-      },
-    );
+      "In a plane, a ring is the search's own state; where a direction leads to other scores, those have a ring too, and all have their names. " +
+      "Colours and heights over the same two directions are on one scale.";
+    blocks.push({ kind: "text", text }, ...planes.flatMap(planeBlocks));
   }
   return { id: "landscape", title: "Loss landscapes over scores", blocks };
 }

@@ -1,11 +1,14 @@
 import { ramp } from "./palette.js";
-import { firstView, halfHeight, type Surface, surfaceSize } from "./surface.js";
+import { firstView, halfHeight, placedMarks, type Surface, surfaceSize } from "./surface.js";
 
-/** A surface's numbers as attributes for the script: digits, signs and separators alone. */
-export function surfaceAttributes({ x, y, z, scale }: Surface): string {
+/** A surface's numbers as attributes for the script: digits, signs and separators alone. Of a mark, where it is and whether it has a name. */
+export function surfaceAttributes(surface: Surface): string {
+  const { x, y, z, scale } = surface;
   const list = (values: readonly (number | null)[]) =>
     values.map((value) => (value === null ? "" : Number(value.toPrecision(6)))).join(",");
-  return `data-x="${list(x.at)}" data-y="${list(y.at)}" data-z="${z.map(list).join(";")}" data-scale="${scale.min},${scale.max}"`;
+  const marks = placedMarks(surface).map(({ point, name }) => list([...point, name === "" ? 0 : 1]));
+  const rings = marks.length === 0 ? "" : ` data-marks="${marks.join(";")}"`;
+  return `data-x="${list(x.at)}" data-y="${list(y.at)}" data-z="${z.map(list).join(";")}" data-scale="${scale.min},${scale.max}"${rings}`;
 }
 
 /**
@@ -25,7 +28,7 @@ export const surfaceScript = `
     return [W / 2 + across * 118, H / 2 - up * 118, z * Math.sin(view.tilt) - deep * Math.cos(view.tilt)];
   };
   const surfaces = [...document.querySelectorAll("figure[data-z]")].map((figure) => {
-    const { x, y, z, scale } = figure.dataset;
+    const { x, y, z, scale, marks = "" } = figure.dataset;
     const [min, max] = list(scale);
     const share = (value, lo, hi) => Math.min(1, Math.max(0, (value - lo) / (hi - lo)));
     const [xs, ys, zs] = [list(x), list(y), z.split(";").map(list)];
@@ -43,14 +46,16 @@ export const surfaceScript = `
     const canvas = document.createElement("canvas");
     const svg = figure.querySelector("svg");
     const names = [...svg.querySelectorAll("text")].map((text) => text.textContent);
+    const marked = names.slice(3);
+    const rings = marks.split(";").filter(Boolean).map(list).map(([a, b, c, named]) => ({ point: [a, b, c], name: named ? marked.shift() : "" }));
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", svg.getAttribute("aria-label") + " Arrow keys turn it.");
     svg.after(canvas);
     figure.classList.add("turns");
-    return { canvas, patches, names };
+    return { canvas, patches, names, rings };
   });
-  const draw = ({ canvas, patches, names }) => {
+  const draw = ({ canvas, patches, names, rings }) => {
     const dots = Math.max(1, devicePixelRatio);
     canvas.width = W * dots;
     canvas.height = H * dots;
@@ -87,6 +92,23 @@ export const surfaceScript = `
       const room = pen.measureText(text).width;
       pen.fillText(text, Math.min(W - room - 2, Math.max(2, px - room / 2)), Math.min(H - 4, py + dy));
     };
+    for (const { point, name } of rings) {
+      const [px, py] = project(point);
+      pen.beginPath();
+      pen.arc(px, py, 5, 0, 7);
+      for (const [ink, thick] of [["paper", 3], ["ink", 1]]) {
+        pen.strokeStyle = colour(ink);
+        pen.lineWidth = thick;
+        pen.stroke();
+      }
+      if (name === "") continue;
+      const room = pen.measureText(name).width + 8;
+      const left = px + 9 + room <= W ? px + 9 : px - 9 - room;
+      pen.fillStyle = colour("paper");
+      pen.fillRect(left, py - 8, room, 16);
+      pen.fillStyle = colour("muted");
+      pen.fillText(name, left + 4, py + 4);
+    }
     [[[-1, 1, Z], -6], [[0, -1.4, -Z], 12], [[1.4, 0, -Z], 12]].forEach(([point, dy], i) => word(point, names[i], dy));
   };
   const all = () => surfaces.forEach(draw);

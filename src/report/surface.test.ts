@@ -3,7 +3,17 @@ import { describe, expect, test } from "vitest";
 import type { Word } from "./drawing.js";
 import { heatMapSvg } from "./heat-map.js";
 import { ramp, rampColour } from "./palette.js";
-import { drawSurface, firstView, project, type Surface, surfaceSvg, turnedRoom } from "./surface.js";
+import {
+  drawSurface,
+  firstView,
+  halfHeight,
+  placedMarks,
+  project,
+  type Surface,
+  surfaceSvg,
+  turnedRoom,
+} from "./surface.js";
+import { surfaceAttributes } from "./surface-script.js";
 
 const golden = (name: string) => fileURLToPath(new URL(`../../test/golden/report/${name}`, import.meta.url));
 
@@ -15,6 +25,8 @@ const bowl: Surface = {
   scale: { min: 0, max: 2 },
   unit: "loss",
 };
+
+const ringed: Surface = { ...bowl, marks: [{ x: 0, y: 0, name: "" }] };
 
 describe("surfaceSvg", () => {
   test("is the golden surface", async () => {
@@ -73,6 +85,25 @@ describe("surfaceSvg", () => {
     }
   });
 
+  test("rings marks on the surface and names them, from wherever they can be seen", () => {
+    const marks = [
+      { x: 0, y: 0, name: "mine" },
+      { x: 1, y: 0, name: "<other>" },
+      { x: 2, y: 0, name: "outside" },
+    ];
+    for (const svg of [surfaceSvg({ ...bowl, marks }), heatMapSvg({ ...bowl, marks })]) {
+      expect(svg).toMatch(/>mine<[\s\S]*>&lt;other&gt;</);
+      expect(svg).not.toContain("outside");
+      expect(svg.match(/a5 5 /g)).toHaveLength(8);
+    }
+    // The least of the bowl is at 0, at the foot of the box; at (1, 0) it is halfway.
+    expect(placedMarks({ ...bowl, marks }).map(({ point }) => point.map((each) => Number(each.toFixed(6))))).toEqual([
+      [0, 0.333333, -halfHeight],
+      [1, 0.333333, 0],
+    ]);
+    expect(surfaceAttributes({ ...bowl, marks })).toContain('data-marks="0,0.333333,-0.62,1;1,0.333333,0,1"');
+  });
+
   test("shows equal values and hostile names", () => {
     const flat = { ...bowl, z: bowl.z.map((row) => row.map(() => 1)), scale: { min: 1, max: 1 } };
     const svg =
@@ -83,15 +114,15 @@ describe("surfaceSvg", () => {
 
 describe("heatMapSvg", () => {
   test("is the golden map", async () => {
-    await expect(heatMapSvg(bowl)).toMatchFileSnapshot(golden("heat-map.svg"));
+    await expect(heatMapSvg(ringed)).toMatchFileSnapshot(golden("heat-map.svg"));
   });
 
   test("has a cell a point, and rings the solution where it is inside", () => {
     expect(heatMapSvg(bowl).match(/V[\d.]+H[\d.]+Z/g)).toHaveLength(20);
     const rings = (svg: string) => svg.match(/a5 5 /g)?.length ?? 0;
-    expect(rings(heatMapSvg(bowl))).toBe(4); // two half circles, on paper and in ink
-    expect(rings(heatMapSvg({ ...bowl, x: { name: "x", at: [1, 2, 3, 4, 5] } }))).toBe(0);
-    expect(rings(heatMapSvg(bowl, { ring: false }))).toBe(0);
+    expect(rings(heatMapSvg(ringed))).toBe(4); // two half circles, on paper and in ink
+    expect(rings(heatMapSvg({ ...ringed, x: { name: "x", at: [1, 2, 3, 4, 5] } }))).toBe(0);
+    expect(rings(heatMapSvg(bowl))).toBe(0);
   });
 });
 

@@ -3,6 +3,7 @@
 // from other sides.
 import { type Drawing, drawingSvg, type Path, type Shape, tenth, type Word } from "./drawing.js";
 import { decimal } from "./format.js";
+import { letter, type Mark, ring } from "./marks.js";
 import { rampColour, roles } from "./palette.js";
 
 /** What is drawn; `z` has a row for each y, `null` where nothing is known. */
@@ -13,6 +14,8 @@ export interface Surface {
   /** Ends of the upright axis and of the colours, shared by surfaces that are compared. */
   readonly scale: { readonly min: number; readonly max: number };
   readonly unit: string;
+  /** Points that are ringed; default none. */
+  readonly marks?: readonly Mark[];
 }
 
 /** Where from, in radians. */
@@ -49,9 +52,35 @@ interface Patch {
 export const between = (value: number, lo: number, hi: number) =>
   hi > lo ? Math.min(1, Math.max(0, (value - lo) / (hi - lo))) : 0;
 
+/** Whether a value is between the first and the last point. */
+export const inside = (values: readonly number[], value: number) =>
+  (values[0] as number) <= value && value <= (values.at(-1) as number);
+
+/** Where a value stands on the base, from -1 to 1. */
+const onBase = (values: readonly number[], value: number) =>
+  2 * between(value, values[0] as number, values.at(-1) as number) - 1;
+
+const nearestAt = (values: readonly number[], value: number): number =>
+  values.reduce((best, each, i) => (Math.abs(each - value) < Math.abs((values[best] as number) - value) ? i : best), 0);
+
+/** Marks where they lie on the surface, at the height of the nearest point; those outside, or where nothing is known, are left out. */
+export function placedMarks({
+  x,
+  y,
+  z,
+  scale,
+  marks = [],
+}: Surface): { readonly point: Point; readonly name: string }[] {
+  return marks.flatMap((mark) => {
+    const level = z[nearestAt(y.at, mark.y)]?.[nearestAt(x.at, mark.x)] ?? null;
+    if (level === null || !inside(x.at, mark.x) || !inside(y.at, mark.y)) return [];
+    const height = halfHeight * (2 * between(level, scale.min, scale.max) - 1);
+    return [{ point: [onBase(x.at, mark.x), onBase(y.at, mark.y), height] as const, name: mark.name }];
+  });
+}
+
 function patches({ x, y, z, scale }: Surface): Patch[] {
-  const place = (values: readonly number[], i: number) =>
-    2 * between(values[i] as number, values[0] as number, values.at(-1) as number) - 1;
+  const place = (values: readonly number[], i: number) => onBase(values, values[i] as number);
   return y.at.slice(1).flatMap((_, row) =>
     x.at.slice(1).flatMap((_, column): Patch[] => {
       const around = [
@@ -81,9 +110,6 @@ const path = (points: readonly Point[], view: View) =>
 
 const nearest = (points: readonly Point[], view: View): Point =>
   points.reduce((a, b) => (project(b, view).near > project(a, view).near ? b : a));
-
-/** Roughly as wide as a letter of a word comes out. */
-const letter = 6;
 
 /** A word at a point, moved as far as it must be to stay in the room around the picture. */
 function word(point: Point, view: View, text: string, anchor: Word["anchor"], down: number): Word {
@@ -147,7 +173,7 @@ export const short = (value: number | undefined): string => {
   if (value === undefined) return "";
   return Math.abs(value) >= 100 || Number.isInteger(value)
     ? decimal(value, 0)
-    : String(Number(value.toPrecision(2))).replace("-", "−");
+    : String(Number(value.toPrecision(3))).replace("-", "−");
 };
 
 /** A surface as it is seen from one side. */
@@ -158,7 +184,11 @@ export function drawSurface(surface: Surface, view: View): Drawing {
     return { near, patch: { d, fill: rampColour(level), stroke: roles.paper, strokeWidth: 0.4 } };
   });
   seen.sort((a, b) => a.near - b.near);
-  return { ...surfaceSize, shapes: [...frame(surface, view), ...seen.map(({ patch }) => patch)] };
+  const rings = placedMarks(surface).flatMap(({ point, name }) => {
+    const { px, py } = project(point, view);
+    return ring(px, py, name, surfaceSize.width);
+  });
+  return { ...surfaceSize, shapes: [...frame(surface, view), ...seen.map(({ patch }) => patch), ...rings] };
 }
 
 /** A surface as SVG. */

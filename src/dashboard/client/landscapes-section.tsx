@@ -2,15 +2,14 @@ import { Fragment } from "preact";
 import { useMemo } from "preact/hooks";
 import { count, listing, significant } from "../../report/format.js";
 import { drawHeatMap } from "../../report/heat-map.js";
-import { type Heights, heightsOf, lossRange } from "../../report/landscape-heights.js";
+import { axisName, marksOf, planeNote } from "../../report/landscape-groups.js";
+import { heightsOf, lossRange } from "../../report/landscape-heights.js";
 import type { Surface } from "../../report/surface.js";
 import type { LandscapeShown, LandscapesOfRun } from "../api.js";
 import { Chart } from "./chart.js";
 import { DrawingPicture } from "./drawing-picture.js";
 import {
-  axisName,
   conditionsOf,
-  directions,
   goesOn,
   groupsOf,
   type LandscapeGroup,
@@ -31,7 +30,8 @@ const rounded = (value: number) => Number(value.toPrecision(6));
 const ends = ({ name, at }: Axis) => `${name} ${significant(at[0])} to ${significant(at.at(-1))}`;
 
 /** All slices along one direction in one chart. */
-function Lines({ group: { title, members }, heights }: { readonly group: LandscapeGroup; readonly heights: Heights }) {
+function Lines({ group: { title, members } }: { readonly group: LandscapeGroup }) {
+  const heights = heightsOf(members.map(({ shown }) => shown));
   const coordinates = members.flatMap(({ shown }) => shown.x.at);
   const option = lineOption({
     curves: members.map(({ name, style, shown: { x, loss } }) => ({
@@ -49,9 +49,10 @@ function Lines({ group: { title, members }, heights }: { readonly group: Landsca
 }
 
 /** Planes over the same directions: each from above, and as a surface. */
-function Planes({ group: { title, members }, heights }: { readonly group: LandscapeGroup; readonly heights: Heights }) {
+function Planes({ group: { title, members } }: { readonly group: LandscapeGroup }) {
+  const heights = heightsOf(members.map(({ shown }) => shown));
   const drawn = members.flatMap((member) => {
-    const { x, y, loss } = member.shown;
+    const { x, y, loss, other } = member.shown;
     if (y === null) return [];
     const surface: Surface = {
       x,
@@ -59,19 +60,13 @@ function Planes({ group: { title, members }, heights }: { readonly group: Landsc
       z: loss.map((row) => row.map(heights.of)),
       scale: heights.scale,
       unit: heights.unit,
+      marks: marksOf(member.shown, member.run),
     };
-    const named = (axis: Axis): Axis => ({ ...axis, name: axisName(axis.name) });
+    const named = (axis: Axis): Axis => ({ ...axis, name: axisName(axis.name, other?.run) });
     const map = drawHeatMap({ ...surface, x: named(x), y: named(y) });
     const { done, all } = pointsOf(member.shown);
-    const part = done === all ? "" : ` (${count(done)} of ${count(all)} points)`;
-    return [
-      {
-        name: `${member.name} ${directions(member.shown)}${part}`,
-        surface,
-        map,
-        words: `Loss over ${ends(x)} and ${ends(y)}: ${told(member)}`,
-      },
-    ];
+    const name = done === all ? member.name : `${member.name} (${count(done)} of ${count(all)} points)`;
+    return [{ name, surface, map, words: `Loss over ${ends(x)} and ${ends(y)}: ${told(member)}` }];
   });
   const maps = drawn.map(({ name, map, words }, at) => (
     <figure key={`map ${at}`}>
@@ -79,6 +74,7 @@ function Planes({ group: { title, members }, heights }: { readonly group: Landsc
       <DrawingPicture drawing={map} told={`${words}; as colours.`} />
     </figure>
   ));
+  const notes = members.flatMap(({ name, shown }) => planeNote(shown, name) ?? []);
   const surfaces = drawn.map(({ name, surface, words }, at) => (
     <SurfaceFigure
       key={`surface ${at}`}
@@ -90,6 +86,7 @@ function Planes({ group: { title, members }, heights }: { readonly group: Landsc
   return (
     <>
       <h3>{title}</h3>
+      {notes.length > 0 ? <p class="note">{notes.join("; ")}.</p> : null}
       {/* Of one: side by side. Of several: maps beside maps, surfaces beside surfaces. */}
       {(drawn.length === 1 ? [[...maps, ...surfaces]] : [maps, surfaces]).map((row, at) => (
         <div key={at} class="drawings">
@@ -150,8 +147,8 @@ function Notes({ found }: { readonly found: readonly LandscapeShown[] }) {
       <p class="note">
         Loss: {[...new Set(found.map(conditionsOf))].join("; ")}. The masks are taken anew at every point; at 0 are the
         scores of the search
-        {planes ? ", where maps have a ring. Drag a surface to turn all of them, or use the arrow keys" : ""}. Lines
-        share one scale, and so do planes over the same directions.
+        {planes ? ", where planes have a ring. Drag a surface to turn all of them, or use the arrow keys" : ""}.
+        Landscapes along the same directions share one scale.
       </p>
       {apart.length > 0 ? (
         <p class="notice">
@@ -168,20 +165,16 @@ function Drawn({ groups }: { readonly groups: readonly LandscapeGroup[] }) {
     members: members.filter(({ shown }) => pointsOf(shown).done > 0),
   }));
   const of = (plane: boolean) => begun.filter(({ members }) => members[0] && (members[0].shown.y !== null) === plane);
-  const heights = (...some: readonly LandscapeGroup[]) =>
-    heightsOf(some.flatMap(({ members }) => members.map(({ shown }) => shown)));
-  const lines = of(false);
-  const along = heights(...lines);
   return (
     <>
       <div class="charts">
-        {lines.map((group) => (
-          <Lines key={group.title} group={group} heights={along} />
+        {of(false).map((group) => (
+          <Lines key={group.title} group={group} />
         ))}
       </div>
       {of(true).map((group) => (
         <Fragment key={group.title}>
-          <Planes group={group} heights={heights(group)} />
+          <Planes group={group} />
         </Fragment>
       ))}
     </>

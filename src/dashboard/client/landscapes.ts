@@ -1,5 +1,6 @@
 // Landscapes as the page groups and names them.
 import { count, label, missing, significant } from "../../report/format.js";
+import { landscapeGroups } from "../../report/landscape-groups.js";
 import { lossRange } from "../../report/landscape-heights.js";
 import { rowStyles, type Style } from "../../report/palette.js";
 import type { LandscapeShown, LandscapesOfRun } from "../api.js";
@@ -25,30 +26,20 @@ export interface LandscapeGroup {
   readonly members: readonly NamedLandscape[];
 }
 
-const named = (direction: string) => label(direction, 40);
-const capital = (words: string) => `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
-
-/** `over random and random`, `along s2ap`. */
-export const directions = ({ x, y }: LandscapeShown): string =>
-  y === null ? `along ${named(x.name)}` : `over ${named(x.name)} and ${named(y.name)}`;
-
-/** Landscapes by their directions. They bear their runs' names; where one run has several of a group, those of the files too. */
+/** Landscapes by their directions, each in its run's style; where one run has several of a group, in styles of their own. */
 export function groupsOf(answer: readonly LandscapesOfRun[], rows: readonly LandscapeRow[]): LandscapeGroup[] {
   const all = rows.flatMap((row) => {
     const landscapes = answer.find(({ id }) => id === row.id)?.landscapes ?? [];
-    return landscapes.map((shown) => ({ row, shown, title: capital(directions(shown)) }));
+    return landscapes.map((shown) => ({ row, run: row.name, file: shown.file, landscape: shown }));
   });
-  return [...new Set(all.map(({ title }) => title))].map((title) => {
-    const own = all.filter((each) => each.title === title);
-    const members = own.map(({ row, shown }) => {
-      const alone = own.filter((each) => each.row === row).length === 1;
-      const name = alone ? row.name : `${row.name}, ${shown.file.replace(/\.json$/, "")}`;
-      return { name, run: row.name, shown, style: alone ? row.style : undefined };
-    });
-    const styles = rowStyles(members);
+  return landscapeGroups(all).map(({ title, members }) => {
+    const styled = members.map((each) => ({ ...each, style: each.alone ? each.row.style : undefined }));
+    const styles = rowStyles(styled);
     return {
       title,
-      members: members.map((each) => ({ ...each, style: each.style ?? (styles.get(each.name) as Style) })),
+      members: styled.map(({ name, run, landscape: shown, style }) => {
+        return { name, run, shown, style: style ?? (styles.get(name) as Style) };
+      }),
     };
   });
 }
@@ -80,15 +71,6 @@ export function told({ name, shown }: NamedLandscape): string {
   const { done, all } = pointsOf(shown);
   const part = done === all ? "" : `, ${done} of ${all} points`;
   return `${name} from ${significant(least)} to ${significant(greatest)}, ${significant(lossAtScores(shown))} at the scores${part}`;
-}
-
-/** What coordinates along a direction of `s2ap landscape` are measured in. */
-export function axisName(direction: string): string {
-  if (direction === "start") return "start (1: before the search)";
-  if (direction === "other") return "other (1: the other search's end)";
-  return ["s2ap", "random", "eigen1", "eigen2"].includes(direction)
-    ? `${direction}, in lengths of the scores`
-    : direction;
 }
 
 const conditions = {
