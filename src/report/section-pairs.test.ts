@@ -2,6 +2,7 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { experimentFixture, removeFolders } from "../../test/support/experiment-fixture.js";
+import { explainedFixture } from "../../test/support/explained-fixture.js";
 import { cellText } from "./blocks.js";
 import { collect } from "./collect.js";
 import { pairsOf, pairsSection } from "./section-pairs.js";
@@ -50,5 +51,18 @@ describe("pairs with and without S2AP", () => {
     expect(JSON.stringify(summarySection(data))).toContain("without and with S2AP (gamma 0.03)");
     const one = collect([experimentFixture()]);
     expect(JSON.stringify([pairsSection(one), summarySection(one)])).not.toContain("gamma");
+  });
+
+  test("tell the worst rise beside the eigenvalue, also where it points the other way, and that one seed is one", () => {
+    const folder = explainedFixture();
+    const said = () => JSON.stringify(summarySection(collect([folder])));
+    const values =
+      "the largest eigenvalue is 22.5 as it was, 8.75 with S2AP; the worst rise of the loss in the ball is 2.35 as it was";
+    expect(said()).toContain(`${values}, 0.975 with S2AP. There is one seed`);
+    const path = join(folder, "hydra-s2ap", "sharpness.json");
+    const record = JSON.parse(readFileSync(path, "utf8"));
+    record.epochs[1].worst.total.rise = 6.89;
+    writeFileSync(path, JSON.stringify(record));
+    expect(said()).toContain(`${values}, 6.89 with S2AP, which points the other way.`);
   });
 });

@@ -3,8 +3,8 @@ import type { ReportData } from "./data.js";
 import { count, listing, percent, percentInterval, seconds, significant } from "./format.js";
 import { differences, newcombe, pairsOf, type RowPair } from "./section-pairs.js";
 
-/** What a pair shows: accuracy, cost, stability, sharpness, in the same words as the tables' numbers. */
-function pairSentences({ plain, s2ap }: RowPair): string[] {
+/** What a pair shows: accuracy, cost, stability, sharpness, in the same words as the tables' numbers; `seeds` are those of all pairs. */
+function pairSentences({ plain, s2ap }: RowPair, seeds: number): string[] {
   const [a, b] = [plain.row, s2ap.row];
   const said: string[] = [];
   if (
@@ -31,21 +31,40 @@ function pairSentences({ plain, s2ap }: RowPair): string[] {
       `Stability: the last search epoch replaced ${percent(a.maskDistance, 2)} % of the kept weights as it was, ${percent(b.maskDistance, 2)} % with S2AP.`,
     );
   }
-  const [before, after] = [plain, s2ap].map(({ run }) => run.sharpness?.states.at(-1));
-  if (before?.top != null && after?.top != null) {
-    said.push(
-      `Sharpness: the largest eigenvalue at the end of the search is ${significant(before.top)} as it was, ${significant(after.top)} with S2AP.`,
-    );
-  }
+  said.push(...sharpnessSentence({ plain, s2ap }, seeds));
   return said;
+}
+
+/** Curvature at the scores and the loss in the ball around them, which need not agree. */
+function sharpnessSentence({ plain, s2ap }: RowPair, seeds: number): string[] {
+  const [a, b] = [plain, s2ap].map(({ run }) => run.sharpness?.states.at(-1));
+  if (a === undefined || b === undefined) return [];
+  const compared = (what: string, before: number | null, after: number | null) =>
+    before === null || after === null
+      ? []
+      : [
+          {
+            text: `${what} ${significant(before)} as it was, ${significant(after)} with S2AP`,
+            way: Math.sign(after - before),
+          },
+        ];
+  const apart = plain.run.sharpness?.settings.gamma !== s2ap.run.sharpness?.settings.gamma;
+  const rise = `the worst rise of the loss in the ball${apart ? " (of another gamma each)" : ""} is`;
+  const found = [...compared("the largest eigenvalue is", a.top, b.top), ...compared(rise, a.worst, b.worst)];
+  if (found.length === 0) return [];
+  const against = found.length === 2 && found[0]?.way === -(found[1]?.way ?? 0) && found[0].way !== 0;
+  const other = against ? ", which points the other way" : "";
+  const one = seeds === 1 ? " There is one seed: another search may show otherwise." : "";
+  return [`Sharpness at the end of the search: ${found.map(({ text }) => text).join("; ")}${other}.${one}`];
 }
 
 /** In short: what each pair with and without S2AP shows. */
 export function summarySection(data: ReportData): Section {
   const pairs = pairsOf(data);
   const apart = differences(pairs);
+  const seeds = new Set(pairs.map(({ s2ap }) => s2ap.row.seed)).size;
   const blocks = pairs.flatMap((pair) => {
-    const items = pairSentences(pair);
+    const items = pairSentences(pair, seeds);
     if (items.length === 0) return [];
     const options = listing(apart.map(({ option, of }) => `${option} ${of(pair)}`));
     const names = listing([pair.plain.row.name, pair.s2ap.row.name]);
