@@ -24,12 +24,17 @@ export function decimal(value: number | null | undefined, digits: number): strin
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
 
-/** Three significant digits, never in exponents within the range a report meets. */
+/** Three significant digits; exponents below 1e-4 and from 1e6 on. */
 export function significant(value: number | null | undefined, digits = 3): string {
   if (!finite(value)) return missing;
   if (value === 0) return "0";
-  const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  if (magnitude < -6) return value.toExponential(digits - 1).replace(/-/g, "−");
+  const size = Math.abs(Number(value.toPrecision(digits)));
+  if (size < 1e-4 || size >= 1e6)
+    return value
+      .toExponential(digits - 1)
+      .replace("+", "")
+      .replace(/-/g, "−");
+  const magnitude = Math.floor(Math.log10(size));
   return decimal(value, Math.max(0, digits - 1 - magnitude));
 }
 
