@@ -76,10 +76,11 @@ export function apgdSearch(threat: Threat, options: ApgdSearchOptions): AttackSe
 }
 
 function ballSearch(threat: Threat, options: ApgdSearchOptions): AttackSearch<ApgdState> {
-  const { steps } = options;
+  const { steps, eot = 1 } = options;
   const windows = new Map(checkpoints(steps).map(({ step, window }) => [step, window]));
   return {
     steps,
+    passes: () => 2 * eot,
     begin(context) {
       const start = startOf(threat, context);
       const first = firstLook(context, start, 2 * threat.eps, options);

@@ -66,6 +66,7 @@ export function fabSearch(threat: Threat, options: FabSearchOptions = {}): Attac
 
   return {
     steps,
+    passes: (classes) => (targeted ? 3 : classes + 1),
     begin(context) {
       const { x, victim } = context;
       const point = context.start ?? (randomStart ? aroundImage(threat, context) : x);

@@ -101,7 +101,7 @@ function waiting({ x }: SearchContext, { hit }: ApgdProgress): Pick<ApgdProgress
 }
 
 export function l1ApgdSearch({ eps }: Threat, options: ApgdSearchOptions): AttackSearch<L1State> {
-  const { steps } = options;
+  const { steps, eot = 1 } = options;
   const narrowing = radiusPhases(steps);
   const phasesOf = ({ start }: SearchContext): readonly Phase[] =>
     start === undefined ? narrowing : [{ radii: 1, steps }];
@@ -119,6 +119,7 @@ export function l1ApgdSearch({ eps }: Threat, options: ApgdSearchOptions): Attac
 
   return {
     steps,
+    passes: () => 2 * eot,
     begin(context) {
       const { x, start, rng, indices } = context;
       const run = runAt(context, 0);

@@ -47,6 +47,8 @@ export interface SearchState {
  */
 export interface AttackSearch<S extends SearchState = SearchState> {
   readonly steps: number;
+  /** Passes that a step makes of each image, forward and backward, about; default 2. It tells the time to go. */
+  readonly passes?: ((classes: number) => number) | undefined;
   begin(context: SearchContext): S;
   step(context: SearchContext, state: S, step: number): S;
   /** Frees what the search holds beside its state; called when it is over, whatever ended it. */

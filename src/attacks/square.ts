@@ -70,6 +70,7 @@ export function squareSearch(
   const passes = new SquarePasses();
   return {
     steps: queries,
+    passes: () => 1,
     end: () => passes.end(),
     begin(context) {
       const { x, start } = context;

@@ -24,6 +24,7 @@ import { openRecord } from "./record.js";
 import type { Robustness } from "./robustness.js";
 import { type Bench, cleanLogits, type PlannedRun, plannedRuns, runUnit, unitImages } from "./unit.js";
 import { answer, parseUntil, type Question } from "./until.js";
+import { Workload } from "./work.js";
 
 const ALL = { index: 0, of: 1 };
 
@@ -93,6 +94,8 @@ class Session {
   readonly #logits = new Map<number, Tensor>();
   #at = { attack: "clean", run: "" };
   readonly #total: number;
+  readonly #runs: readonly PlannedRun[];
+  readonly #work: Workload;
   #told = performance.now();
 
   constructor(
@@ -124,8 +127,19 @@ class Session {
       poll: shouldStop,
       onShare: (share) => this.#tellShare(share),
     };
+    this.#runs = options.attacks.flatMap((attack, i) => plannedRuns(attack, description.attacks[i]?.runs ?? []));
+    const { leave, individual } = description;
+    const { range } = images;
+    this.#work = new Workload({
+      runs: this.#runs,
+      classes: model.numClasses,
+      blocks: this.#blocks,
+      range,
+      leave,
+      individual,
+    });
     this.ledger = new Ledger(images.count);
-    for (const line of journal.lines) this.ledger.apply(line);
+    for (const line of journal.lines) this.#note(line);
     const empty = new Ledger(images.count);
     this.#total = missingUnits(description, empty, (block) => this.#blocks.includes(block));
   }
@@ -138,17 +152,13 @@ class Session {
     this.#firstChecks();
     if (this.#isDecided()) return;
     if (this.#options.warmStart) yield* this.#warmStart();
-    const { attacks } = this.#options;
-    for (const [i, attack] of attacks.entries()) {
-      const names = this.#description.attacks[i]?.runs ?? [];
-      for (const run of plannedRuns(attack, names)) {
-        this.#at = { attack: attack.name, run: run.name };
-        for (const block of this.#blocks) {
-          if (this.#isDecided()) return;
-          if (this.ledger.isFinished(attack.name, run.name, block)) continue;
-          this.#block(run, block);
-          yield this.#progress();
-        }
+    for (const run of this.#runs) {
+      this.#at = { attack: run.attack.name, run: run.name };
+      for (const block of this.#blocks) {
+        if (this.#isDecided()) return;
+        if (this.ledger.isFinished(run.attack.name, run.name, block)) continue;
+        this.#block(run, block);
+        yield this.#progress();
       }
     }
   }
@@ -175,9 +185,14 @@ class Session {
     return { value: work(), ...meter() };
   }
 
+  #note(line: Line): void {
+    this.ledger.apply(line);
+    this.#work.apply(line);
+  }
+
   #write(line: Line): void {
     this.#journal.append(line);
-    this.ledger.apply(line);
+    this.#note(line);
   }
 
   #cleanPass(block: number): void {
@@ -277,7 +292,7 @@ class Session {
       class: confirmed.classes[i] as number,
     }));
     const whole = { kind: "unit" as const, ...line, tried: positions.length, broken };
-    this.ledger.apply(this.#journal.appendUnit(whole, confirmed.points));
+    this.#note(this.#journal.appendUnit(whole, confirmed.points));
   }
 
   /** One run on one block, batch by batch. */
@@ -302,6 +317,7 @@ class Session {
   ): void {
     const [first] = this.#images.range(at.block);
     const { last: _, ...place } = at;
+    this.#work.begin(run, positions.length);
     scope(() => {
       const meter = this.#meter();
       const found = () => {
@@ -360,7 +376,7 @@ class Session {
       ...this.#at,
       done: this.#total - missing,
       of: this.#total,
-      within,
+      work: this.#work.now(ledger, within),
       standing,
       examples: this.#images.count,
       ownBroken,

@@ -1,6 +1,7 @@
 import type { Attack, Threat, Victim } from "../attacks/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Check, Interval } from "./robustness.js";
+import type { Work } from "./work.js";
 
 /** Images in a unit of work: a fixed run of consecutive positions, whatever the batch, the process or the resume. */
 export const BLOCK = 128;
@@ -41,8 +42,8 @@ export interface ListProgress {
   /** Units of work done, and all there are. */
   readonly done: number;
   readonly of: number;
-  /** Share of the unit at work that is done, in [0,1): a long search tells once a second. */
-  readonly within: number;
+  /** The same in passes, by which the time to go is told; the unit at work counts too, a long search tells once a second. */
+  readonly work: Work;
   /** Images not broken so far, and all of this evaluation. */
   readonly standing: number;
   readonly examples: number;

@@ -1,4 +1,7 @@
-/** Tells the time to go from the pace since it was first asked, in seconds; undefined until two units are done. */
+/** Of the whole, as much as shows a pace where units are small. */
+const ENOUGH = 1 / 500;
+
+/** Tells the time to go from the pace since it was first asked, in seconds; undefined until two units show one. */
 export function timeLeft(
   clock: () => number = () => performance.now() / 1000,
 ): (done: number, of: number) => number | undefined {
@@ -6,6 +9,7 @@ export function timeLeft(
   return (done, of) => {
     const at = clock();
     first ??= { done, at };
-    return done - first.done < 2 ? undefined : ((at - first.at) / (done - first.done)) * (of - done);
+    const since = done - first.done;
+    return since < Math.max(2, of * ENOUGH) ? undefined : ((at - first.at) / since) * (of - done);
   };
 }

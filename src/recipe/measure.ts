@@ -76,10 +76,10 @@ export function measureAutoAttack(
       ...{ batchSize, shouldStop, sparsity, onWarning },
       ...(record !== undefined && { record: { folder: record } }),
       onCheck: ({ severity, message }) => severity === "warning" && onWarning?.(message),
-      onProgress: ({ done, within, of, standing, bound, interval }) =>
+      onProgress: ({ work, standing, bound, interval }) =>
         onProgress?.({
-          ...{ done: done + within, of, robust: standing },
-          bound: { accuracy: bound, interval, secondsLeft: left(done + within, of) },
+          ...{ ...work, robust: standing },
+          bound: { accuracy: bound, interval, secondsLeft: left(work.done, work.of) },
         }),
     }),
   );

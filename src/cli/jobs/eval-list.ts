@@ -20,13 +20,12 @@ import type { List } from "./eval-specs.js";
 function teller({ report }: JobContext, shard: EvalOptions["shard"]) {
   const left = timeLeft();
   return (told: ListProgress) => {
-    const { attack, run, of, standing, bound, interval, ownBroken, examples } = told;
-    const done = told.done + told.within;
+    const { attack, run, work, standing, bound, interval, ownBroken, examples } = told;
     report({
       ...{ kind: "evaluation", run: "", attack: run === "" ? attack : `${attack} ${run}` },
-      ...{ done, of, robust: standing },
+      ...{ ...work, robust: standing },
       bound: {
-        ...{ accuracy: bound, interval, secondsLeft: left(done, of) },
+        ...{ accuracy: bound, interval, secondsLeft: left(work.done, work.of) },
         ...(shard !== undefined && { part: { broken: ownBroken, examples } }),
       },
     });
