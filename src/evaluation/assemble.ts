@@ -138,6 +138,17 @@ export function assemble(
   };
 }
 
+/** A result without the attacks that have not begun: of them it would say that they break nothing. */
+export function soFar(result: Robustness, lines: readonly Line[]): Robustness {
+  const begun = new Set(lines.flatMap((line) => (line.kind === "unit" ? [line.attack] : [])));
+  const after = Object.entries(result.after).filter(([name]) => name === "clean" || begun.has(name));
+  return {
+    ...result,
+    attacks: result.attacks.filter(({ attack }) => begun.has(attack)),
+    after: Object.fromEntries(after),
+  };
+}
+
 /** Blocks, runs of attacks and the warm start that a journal must have to be complete: how many are missing. */
 export function missingUnits(description: Description, ledger: Ledger, mine: (block: number) => boolean): number {
   const blocks = Array.from({ length: Math.ceil(description.data.examples / BLOCK) }, (_, b) => b).filter(mine);

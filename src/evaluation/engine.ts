@@ -7,8 +7,8 @@ import type { Split } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
 import { countPasses } from "../nn/index.js";
 import { keep, noGrad, ops, scope, type Tensor } from "../torch/index.js";
-import { DataError, expected, type Rng, rng, UsageError, wilson } from "../util/index.js";
-import { assemble, missingUnits } from "./assemble.js";
+import { DataError, type Rng, rng, wilson } from "../util/index.js";
+import { assemble, missingUnits, soFar } from "./assemble.js";
 import { type BlockImages, blockImages } from "./block-images.js";
 import { checkWeights, firstChecks } from "./checks.js";
 import { saveCleanImages } from "./clean-images.js";
@@ -18,31 +18,13 @@ import { mergeRecord } from "./finish.js";
 import { addSpent, type Journal, memoryJournal } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { type Line, type UnitLine, WARM_START } from "./lines.js";
-import { type AttackListOptions, BLOCK, type ListProgress } from "./list.js";
+import { ALL, type AttackListOptions, checkOptions, type ListProgress } from "./list.js";
 import { type Pace, paceOf } from "./pace.js";
 import { openRecord } from "./record.js";
 import type { Robustness } from "./robustness.js";
 import { type Bench, cleanLogits, type PlannedRun, plannedRuns, runUnit, unitImages } from "./unit.js";
 import { answer, parseUntil, type Question } from "./until.js";
 import { Workload } from "./work.js";
-
-const ALL = { index: 0, of: 1 };
-
-function checkOptions({ attacks, batchSize = BLOCK, shard = ALL }: AttackListOptions): void {
-  const refuse = (what: string, got: unknown) => {
-    throw new UsageError(expected("evaluation", what, got), { code: "usage/option" });
-  };
-  const names = attacks.map(({ name }) => name);
-  if (names.length === 0) refuse("at least one attack", names);
-  if (new Set([...names, "clean", WARM_START]).size < names.length + 2) refuse("attacks of different names", names);
-  if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= BLOCK)) {
-    refuse(`batchSize to be a whole number in [1, ${BLOCK}]`, batchSize);
-  }
-  const { index, of } = shard;
-  if (!(Number.isInteger(index) && Number.isInteger(of) && index >= 0 && index < of)) {
-    refuse("shard { index, of } with 0 <= index < of", shard);
-  }
-}
 
 /** Runs the evaluation; after each unit of work it yields what is known, and at the end it returns the result. */
 export function* evaluation(
@@ -62,6 +44,8 @@ export function* evaluation(
     ? openRecord(record.folder, description, { ...record, shard: shard.index, warn })
     : memoryJournal();
   const session = new Session(model, images, options, description, journal, question);
+  const known = (verdict?: Robustness["verdict"]) =>
+    assemble(description, images.indices, session.ledger, journal.lines, verdict);
   try {
     yield* session.run();
     const verdict = session.verdict();
@@ -71,7 +55,10 @@ export function* evaluation(
       saveCleanImages(record.folder, split.dataset, result.images);
       return result;
     }
-    return assemble(description, images.indices, session.ledger, journal.lines, verdict);
+    return known(verdict);
+  } catch (error) {
+    if (journal.lines.some(({ kind }) => kind === "clean")) options.onInterrupted?.(soFar(known(), journal.lines));
+    throw error;
   } finally {
     session.dispose();
     journal.close();

@@ -1,6 +1,8 @@
 import type { Attack, Threat, Victim } from "../attacks/index.js";
 import type { Tensor } from "../torch/index.js";
-import type { Check, Interval } from "./robustness.js";
+import { expected, UsageError } from "../util/index.js";
+import { WARM_START } from "./lines.js";
+import type { Check, Interval, Robustness } from "./robustness.js";
 import type { Work } from "./work.js";
 
 /** Images in a unit of work: a fixed run of consecutive positions, whatever the batch, the process or the resume. */
@@ -92,8 +94,30 @@ export interface AttackListOptions {
   /** Asked before every step; may throw to stop, which saves the search in progress. */
   readonly shouldStop?: (() => void) | undefined;
   readonly onProgress?: ((progress: ListProgress) => void) | undefined;
+  /** Told what is known when something, such as `shouldStop`, ends the evaluation early: upper bounds. */
+  readonly onInterrupted?: ((known: Robustness) => void) | undefined;
   /** Told of whatever was put right, such as a record cut back after a crash. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Told of each check as it is raised. */
   readonly onCheck?: ((check: Check) => void) | undefined;
+}
+
+/** The shard of one process that does it all. */
+export const ALL = { index: 0, of: 1 };
+
+/** UsageError where the options make no evaluation. */
+export function checkOptions({ attacks, batchSize = BLOCK, shard = ALL }: AttackListOptions): void {
+  const refuse = (what: string, got: unknown) => {
+    throw new UsageError(expected("evaluation", what, got), { code: "usage/option" });
+  };
+  const names = attacks.map(({ name }) => name);
+  if (names.length === 0) refuse("at least one attack", names);
+  if (new Set([...names, "clean", WARM_START]).size < names.length + 2) refuse("attacks of different names", names);
+  if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= BLOCK)) {
+    refuse(`batchSize to be a whole number in [1, ${BLOCK}]`, batchSize);
+  }
+  const { index, of } = shard;
+  if (!(Number.isInteger(index) && Number.isInteger(of) && index >= 0 && index < of)) {
+    refuse("shard { index, of } with 0 <= index < of", shard);
+  }
 }

@@ -45,11 +45,22 @@ function resultText(result: EvalResult): string {
   });
   return [
     table([head, ...rows], [2, 3, 4, 5]),
+    ...stoppedLines(result),
     ...checkLines(result),
     ...besideText(result),
     originText(result),
     ...(result.record === undefined ? [] : [`record: ${result.record}`]),
   ].join("\n");
+}
+
+/** How far an evaluation came that was stopped. */
+function stoppedLines({ status, robustAccuracy, examples, record }: EvalResult): string[] {
+  if (status !== "stopped") return [];
+  const known =
+    robustAccuracy === undefined || examples === undefined
+      ? "nothing is known yet"
+      : `robust accuracy is at most ${percent(robustAccuracy)} on ${count(examples)} images`;
+  return [`stopped: ${known}`, ...(record === undefined ? [] : ["repeat the command to go on"])];
 }
 
 const checkLines = ({ checks = [] }: EvalResult) => checks.map(({ severity, message }) => `${severity}: ${message}`);
@@ -100,6 +111,7 @@ function listText(result: EvalResult): string {
   const { warmStart, record } = result;
   return [
     table([head, clean, ...rows], [1, 2, 3, 4, 5]),
+    ...stoppedLines(result),
     ...checkLines(result),
     ...(warmStart
       ? [`warm start: ${count(warmStart.spared)} of ${count(warmStart.tried)} images spared the attacks`]

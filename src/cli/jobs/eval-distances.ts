@@ -29,7 +29,11 @@ import { type Spec, withSteps } from "./eval-specs.js";
 /** As many images as are measured before what is known is written. */
 const BLOCK = 128;
 
-type Context = JobContext & { readonly poll: () => void };
+type Context = JobContext & {
+  readonly poll: () => void;
+  /** Told of the distances that are known after each block. */
+  readonly onBlock?: (known: Distances) => void;
+};
 
 interface Wanted {
   readonly spec: Spec;
@@ -118,6 +122,7 @@ function measureDistances(opened: Opened, wanted: Wanted, context: Context): Dis
   for (let done = to.file.distances.length; done < positions.length; done += BLOCK) {
     const indices = positions.slice(done, done + BLOCK);
     to.save(withMore(to.file, minimumNorms(model, split, attack, { indices, seed, shouldStop: context.poll })));
+    context.onBlock?.(distancesOf(to.file));
     const { distances, radius } = to.file;
     const robust = distances.filter((distance) => distance === null || distance > radius).length;
     context.report({

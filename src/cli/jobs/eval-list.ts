@@ -44,7 +44,10 @@ interface ListRun {
 export function runList(
   { model, split, threat, list }: ListRun,
   options: EvalOptions & { readonly seed: number; readonly sparsity: number | undefined },
-  context: JobContext & { readonly poll: () => void },
+  context: JobContext & {
+    readonly poll: () => void;
+    readonly onInterrupted: (known: Robustness) => void;
+  },
 ): Robustness {
   const { warmStart, out, shard, seed, examples, batchSize, until, individual, faithful = false, precision } = options;
   const { report } = context;
@@ -57,6 +60,7 @@ export function runList(
       ...(warmStart !== undefined && { warmStart: loadAdversarial(warmStart) }),
       ...(out !== undefined && { record: { folder: out } }),
       shouldStop: context.poll,
+      onInterrupted: context.onInterrupted,
       onProgress: teller(context, shard),
       onWarning: (text) => report({ kind: "warning", text }),
       onCheck: ({ severity, message: text }) => report({ kind: severity === "warning" ? "warning" : "message", text }),

@@ -68,7 +68,10 @@ export interface EvalFiles {
   readonly claim?: string;
 }
 
-/** Accuracies of attacks: of one by itself, of several by themselves, or of a list with what `Robustness` has besides. */
+/**
+ * Accuracies of attacks: of one by itself, of several by themselves, or of a list with what `Robustness` has besides. Of what
+ * was stopped they are upper bounds, and of the images whose clean pass is done.
+ */
 export interface EvalResult extends EvalOrigin, Partial<Omit<Robustness, "images" | "seed">> {
   readonly kind: "evaluation";
   readonly status: "done" | "stopped";

@@ -2,6 +2,7 @@ import {
   BLOCK,
   buildAttacks,
   type Check,
+  type Distances,
   type Measured,
   maskApplied,
   preset,
@@ -175,34 +176,37 @@ async function runAttacks(opened: Opened, asked: readonly Item[], context: JobCo
   const list = listOf(options, asked.filter(({ name }) => name !== "clean").map(specOf), threat);
   const origin = originIn(opened);
   const record = options.out === undefined ? {} : { record: options.out };
+  const called = new Map(buildAttacks(list.specs, threat).map(({ name, attack }) => [name, attack.name]));
+  const withClean = asked.some(({ name }) => name === "clean");
+  const answer = (found: Robustness, status: EvalResult["status"]): EvalResult => {
+    const { images: _images, ...rest } = found;
+    return {
+      kind: "evaluation",
+      status,
+      ...origin,
+      ...rest,
+      ...record,
+      results: measurements(found, called, withClean),
+    };
+  };
+  let known: Robustness | undefined;
+  const keep = (found: Robustness) => {
+    known = found;
+  };
   try {
     const at = { ...options, seed: origin.seed, sparsity: claimOf(opened) };
-    const polled = { ...context, poll: pollOf(context) };
+    const polled = { ...context, poll: pollOf(context), onInterrupted: keep };
     const attacked = runList({ model, split, threat, list }, at, polled);
+    keep(attacked);
     const { minimumNorm, leftOut } = attacked.verdict ? {} : distancesBeside(opened, origin.seed, polled);
     // A record that began without the claim has not compared it.
     const unknown = maskApplied(model, at.sparsity).filter(({ code }) => !attacked.checks.some((c) => c.code === code));
     const found = { ...attacked, checks: [...attacked.checks, ...unknown, ...(leftOut ? [leftOut] : [])] };
     const finished = await finishList(opened, found, minimumNorm);
-    const { images: _images, ...rest } = found;
-    const called = new Map(buildAttacks(list.specs, threat).map(({ name, attack }) => [name, attack.name]));
-    const results = measurements(
-      found,
-      called,
-      asked.some(({ name }) => name === "clean"),
-    );
-    return {
-      kind: "evaluation",
-      status: "done",
-      ...origin,
-      ...rest,
-      ...record,
-      ...(minimumNorm && { minimumNorm }),
-      ...finished,
-      results,
-    };
+    return { ...answer(found, "done"), ...(minimumNorm && { minimumNorm }), ...finished };
   } catch (error) {
     if (!stoppedAsAsked(error)) throw error;
+    if (known !== undefined) return answer(known, "stopped");
     return { kind: "evaluation", status: "stopped", ...origin, ...record, results: [] };
   }
 }
@@ -213,30 +217,29 @@ async function runCurve(opened: Opened, asked: readonly Item[], context: JobCont
   const origin = originIn(opened);
   const record = options.out === undefined ? {} : { record: options.out };
   const checks = comparedZeros(opened, context);
-  try {
-    const polled = { ...context, poll: pollOf(context) };
-    const found = curveDistances(opened, asked.map(specOf), origin.seed, polled);
+  const answer = (found: Distances, status: EvalResult["status"]): EvalResult => {
     const { attack, norm, eps, examples, cleanAccuracy, robustAccuracy, interval, passes, seconds } = found;
-    const curve = options.out === undefined ? undefined : await drawCurve(options.out, found, model.spec.arch);
     const cleanInterval = wilson(Math.round(cleanAccuracy * examples), examples);
     const numbers = { norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds };
     const after = { clean: cleanAccuracy, [attack]: robustAccuracy };
-    const files = curve === undefined ? {} : { files: { curve } };
     const measurement = {
       ...{ preset: options.preset as string, ...numbers, after, minimumNorm: found },
       ...(checks.length > 0 && { checks }),
     };
-    return {
-      kind: "evaluation",
-      status: "done",
-      ...origin,
-      ...measurement,
-      ...record,
-      ...files,
-      results: [{ attack, ...numbers }],
-    };
+    return { kind: "evaluation", status, ...origin, ...measurement, ...record, results: [{ attack, ...numbers }] };
+  };
+  let known: Distances | undefined;
+  const onBlock = (found: Distances) => {
+    known = found;
+  };
+  try {
+    const polled = { ...context, poll: pollOf(context), onBlock };
+    const found = curveDistances(opened, asked.map(specOf), origin.seed, polled);
+    const curve = options.out === undefined ? undefined : await drawCurve(options.out, found, model.spec.arch);
+    return { ...answer(found, "done"), ...(curve && { files: { curve } }) };
   } catch (error) {
     if (!stoppedAsAsked(error)) throw error;
+    if (known !== undefined) return answer(known, "stopped");
     return { kind: "evaluation", status: "stopped", ...origin, ...record, results: [] };
   }
 }
