@@ -130,6 +130,14 @@ describe("showProgress", () => {
   });
 });
 
+test("80 columns have room for the time to go of a list, whatever the target", () => {
+  const terminal = fakeTerminal({ live: true, columns: 80 });
+  const bound = { accuracy: 0.421, interval: [0.388, 0.481] as const, secondsLeft: 4521 };
+  const attack = "apgd-t target 10 1";
+  showProgress(terminal).update({ kind: "evaluation", run: "", attack, done: 10, of: 21, robust: 434, bound });
+  expect(terminal.rawPieces.join("")).toMatch(/ robust at most 42.1 %, 1:15:21 left/);
+});
+
 test("runs at the same time take turns on the live line", () => {
   const terminal = fakeTerminal({ live: true });
   let now = 0;

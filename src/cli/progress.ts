@@ -68,8 +68,9 @@ function doneLine(stage: StageChanged, last: EpochDone | undefined, seconds: num
 }
 
 function boundText({ accuracy, interval: [low, high], secondsLeft }: Bound): string {
-  const left = secondsLeft === undefined ? "" : `  about ${duration(secondsLeft)} left`;
-  return `robust at most ${percent(accuracy)} (${percent(low)} to ${percent(high)})${left}`;
+  // The interval is last: it is what a narrow terminal can cut off.
+  const left = secondsLeft === undefined ? "" : `, ${duration(secondsLeft)} left`;
+  return `robust at most ${percent(accuracy)}${left} (${percent(low)} to ${percent(high)})`;
 }
 
 /** The live line of an evaluation. */

@@ -175,7 +175,9 @@ test.skipIf(spawnSync("script", ["--version"]).status !== 0)("two processes show
     timeout: 110_000,
   });
   const live = [
-    ...stdout.matchAll(/\r[a-z-]+[ \w]* {2}\[[= ]{16}\] robust at most ([\d.]+) % \([\d.]+ % to [\d.]+ %\)/g),
+    ...stdout.matchAll(
+      /\r[a-z-]+[ \w]* {2}\[[= ]{16}\] robust at most ([\d.]+) %(?:, [\d:]+ left)? \([\d.]+ % to [\d.]+ %\)/g,
+    ),
   ];
   const bounds = live.map(([, percent]) => Number(percent));
   expect(bounds.length).toBeGreaterThan(1);
