@@ -54,6 +54,7 @@ export {
   type RecordOptions,
   type WarmStart,
 } from "./list.js";
+export { hasNearest, saveNearest, verifyDistances } from "./nearest.js";
 export {
   type AttackSpec,
   buildAttack,
@@ -71,6 +72,7 @@ export {
   type MinimumNormOptions,
   type MinimumNorms,
   minimumNorms,
+  type Nearest,
   type SecurityCurve,
   securityCurve,
 } from "./security-curve.js";

@@ -12,8 +12,10 @@ import {
   fmnOptionsOn,
   knownDistances,
   minimumNorms,
+  type Nearest,
   preset,
   saveDistances,
+  saveNearest,
   timeLeft,
   trialsOf,
   withMore,
@@ -57,6 +59,8 @@ interface Measurement {
   file: DistanceFile;
   readonly threat: Threat;
   save(next: DistanceFile): void;
+  /** Keeps the points of the next images, before their distances are saved. */
+  keep(nearest: Nearest): void;
 }
 
 /** What is known of a measurement; with `--out` from its file, and each step is written there. */
@@ -84,6 +88,9 @@ function beginMeasurement({ model, split, origin, options: { out } }: Opened, wa
     save(next) {
       this.file = next;
       if (out !== undefined) saveDistances(out, next);
+    },
+    keep(nearest) {
+      if (out !== undefined) saveNearest(out, this.file.distances.length, nearest, key);
     },
   };
 }
@@ -121,7 +128,9 @@ function measureDistances(opened: Opened, wanted: Wanted, context: Context): Dis
   const { attack } = searchAttackOf({ ...spec, options }, to.threat);
   for (let done = to.file.distances.length; done < positions.length; done += BLOCK) {
     const indices = positions.slice(done, done + BLOCK);
-    to.save(withMore(to.file, minimumNorms(model, split, attack, { indices, seed, shouldStop: context.poll })));
+    const onNearest = (nearest: Nearest) => to.keep(nearest);
+    const found = minimumNorms(model, split, attack, { indices, seed, shouldStop: context.poll, onNearest });
+    to.save(withMore(to.file, found));
     context.onBlock?.(distancesOf(to.file));
     const { distances, radius } = to.file;
     const robust = distances.filter((distance) => distance === null || distance > radius).length;

@@ -5,10 +5,13 @@ import {
   type Comparison,
   cleanImageHashes,
   compareRecords,
+  type DistanceFile,
   distancesOf,
   findDescription,
+  hasNearest,
   loadDistances,
   type Robustness,
+  verifyDistances,
   verifyRecord,
 } from "../../evaluation/index.js";
 import { writeCurves } from "../../report/curve-files.js";
@@ -20,6 +23,12 @@ import type { Opened } from "./eval-source.js";
 function fileOf(folder: string, name: string): string {
   const path = join(folder, name);
   if (existsSync(path)) return path;
+  if (loadDistances(folder) !== undefined) {
+    const what = "the record of a list of attacks";
+    throw new DataError(`${expected(folder, what, "one of distances only")}; --curves draws these`, {
+      code: "data/record",
+    });
+  }
   const what = "the folder of a finished evaluation (--out)";
   throw new DataError(`${expected(folder, what, `none with ${name}`)}; run it to its end`, { code: "data/record" });
 }
@@ -85,10 +94,10 @@ export function compareJob(folders: readonly string[]): CompareResult {
 }
 
 /** The distances of a record. */
-function readDistances(folder: string) {
+function readDistances(folder: string): DistanceFile {
   const file = loadDistances(folder);
   const whole = file !== undefined && file.distances.length === file.key.indices.length;
-  if (whole) return distancesOf(file);
+  if (whole) return file;
   const what = "the folder of a finished evaluation with distances (--preset curve or ap-benchmark)";
   const got = file === undefined ? "none with distances.json" : "an unfinished one: run it to its end";
   throw new DataError(expected(folder, what, got), { code: "data/record" });
@@ -106,7 +115,7 @@ export async function curvesJob({ curves: folders = [], out }: EvalOptions): Pro
   if (new Set(folders.map((folder) => resolve(folder))).size < folders.length) {
     throw new UsageError(expected("--curves", "folders of different records", folders.join(" ")));
   }
-  const found = folders.map(readDistances);
+  const found = folders.map((folder) => distancesOf(readDistances(folder)));
   const norms = [...new Set(found.map(({ norm }) => norm))];
   if (norms.length > 1) throw new UsageError(expected("--curves", "records of one norm", norms.join(", ")));
   const [norm = ""] = norms;
@@ -123,15 +132,37 @@ export async function curvesJob({ curves: folders = [], out }: EvalOptions): Pro
   return { kind: "curves", norm, curves: rows, files };
 }
 
+/** Asks the network once more about the points behind distances. */
+function verifyCurve(folder: string, { model, split, origin }: Opened): VerifyResult {
+  const file = readDistances(folder);
+  if (!hasNearest(folder)) {
+    const what = "the points of its distances in nearest/";
+    throw new DataError(`${expected(folder, what, "none")}; versions that kept none measured it: measure it anew`, {
+      code: "data/record",
+    });
+  }
+  const { examples, cleanAccuracy, robustAccuracy: recorded } = distancesOf(file);
+  const found = verifyDistances(folder, file, model, split);
+  const sameWeights = origin.sha256 === file.key.weights;
+  const holds = sameWeights && found.failures.length === 0;
+  const said = { kind: "verified", record: folder, examples, cleanAccuracy, recorded } as const;
+  return { ...said, ...found, holds, contradictions: [], sameWeights };
+}
+
+/** What is wrong with the distances that a list's record has beside it. */
+function besideFailures(folder: string, { model, split }: Opened): VerifyResult["failures"] {
+  const file = hasNearest(folder) ? readDistances(folder) : undefined;
+  return file === undefined ? [] : verifyDistances(folder, file, model, split).failures;
+}
+
 /** Asks the network once more about every adversarial example of a record. */
-export function verifyJob(folder: string, { model, split }: Opened): VerifyResult {
+export function verifyJob(folder: string, opened: Opened): VerifyResult {
+  const { model, split } = opened;
+  if (!existsSync(join(folder, "result.json")) && loadDistances(folder) !== undefined)
+    return verifyCurve(folder, opened);
   const { examples, cleanAccuracy, robustAccuracy: said } = readResult(folder);
-  return {
-    kind: "verified",
-    record: folder,
-    examples,
-    cleanAccuracy,
-    recorded: said,
-    ...verifyRecord(folder, model, split),
-  };
+  const found = verifyRecord(folder, model, split);
+  const beside = besideFailures(folder, opened);
+  const more = { holds: found.holds && beside.length === 0, failures: [...found.failures, ...beside] };
+  return { kind: "verified", record: folder, examples, cleanAccuracy, recorded: said, ...found, ...more };
 }

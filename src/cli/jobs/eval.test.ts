@@ -1,13 +1,15 @@
 // Evaluations in this process, as the worker does them, on the committed network.
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { committed, writeImages } from "../../../test/support/eval-process.js";
+import { loadTensors, saveTensors } from "../../nn/index.js";
+import { ops, type Tensor } from "../../torch/index.js";
 import { answerText } from "../commands/eval-text.js";
 import type { Report } from "../jobs.js";
 import { job } from "./eval.js";
-import type { EvalOptions, EvalResult } from "./eval-options.js";
+import type { EvalOptions, EvalResult, VerifyResult } from "./eval-options.js";
 
 const folder = mkdtempSync(join(tmpdir(), "s2ap-eval-job-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -66,5 +68,74 @@ describe("what was stopped", () => {
     expect(stopped.minimumNorm?.indices).toHaveLength(128);
     expect(answerText(stopped)).toMatch(/at most [\d.]+ % on 128 images\nrepeat the command to go on$/m);
     expect(await run(curve)).toMatchObject({ status: "done", examples: 150 });
+  });
+});
+
+describe("a record of distances", () => {
+  const whole = join(folder, "distances");
+  const copy = (name: string) => {
+    cpSync(whole, join(folder, name), { recursive: true });
+    return join(folder, name);
+  };
+  const verify = async (record: string, options: Partial<EvalOptions> = {}) =>
+    (await run({ preset: undefined, verify: record, ...options })) as unknown as VerifyResult;
+  let found: EvalResult;
+  beforeAll(async () => {
+    found = await run({ preset: "curve", steps: 10, out: whole });
+  });
+  const nearest = (record: string, first = 0) => join(record, "nearest", `${first}.safetensors`);
+
+  test("keeps the points, which hold when they are asked again", async () => {
+    expect(readdirSync(join(whole, "nearest")).sort()).toEqual(["0.safetensors", "128.safetensors"]);
+    const distances = found.minimumNorm?.distances ?? [];
+    const { tensors } = loadTensors(nearest(whole));
+    const saved = tensors.get("indices")?.toNumbers();
+    expect(saved).toEqual([...Array(128).keys()].filter((i) => (distances[i] ?? 0) > 0));
+    expect(tensors.get("images")?.dtype).toBe("float32");
+    const [labels, predictions] = ["labels", "predictions"].map((name) => tensors.get(name)?.toNumbers() ?? []);
+    expect(predictions?.every((seen, i) => seen !== labels?.[i])).toBe(true);
+    const claimed = distances.filter((distance) => distance !== null).length;
+    expect(await verify(whole)).toMatchObject({
+      ...{ holds: true, sameWeights: true, claimed, confirmed: claimed, failures: [], examples: 150 },
+      ...{ recorded: found.robustAccuracy, robustAccuracy: found.robustAccuracy },
+    });
+  });
+
+  test("does not hold with other points, without them, or with other distances", async () => {
+    const [moved, without, nearer] = [copy("moved"), copy("without"), copy("nearer")];
+    const { tensors } = loadTensors(nearest(moved));
+    const points = tensors.get("images") as Tensor;
+    saveTensors(nearest(moved), new Map([...tensors, ["images", ops.mul(points, 0.5)]]));
+    const count = points.shape[0] as number;
+    const other = await verify(moved);
+    expect([other.holds, other.failures.length]).toEqual([false, count]);
+    rmSync(nearest(without));
+    expect((await verify(without)).failures).toHaveLength(count);
+    expect((await verify(without)).failures[0]?.reason).toBe("there is no point at its distance");
+    const file = JSON.parse(readFileSync(join(nearer, "distances.json"), "utf8"));
+    const at = file.distances.findIndex((distance: number | null) => distance !== null && distance > 0);
+    file.distances[at] /= 2;
+    writeFileSync(join(nearer, "distances.json"), JSON.stringify(file));
+    expect(await verify(nearer)).toMatchObject({
+      ...{ holds: false, failures: [{ index: at, reason: "its nearest point is at another distance" }] },
+    });
+  });
+
+  test("that was stopped, or that an earlier version began, goes on", async () => {
+    const half = copy("half");
+    const file = JSON.parse(readFileSync(join(half, "distances.json"), "utf8"));
+    writeFileSync(join(half, "distances.json"), JSON.stringify({ ...file, distances: file.distances.slice(0, 128) }));
+    rmSync(nearest(half, 128));
+    const again = await run({ preset: "curve", steps: 10, out: half });
+    expect(again.minimumNorm?.distances).toEqual(found.minimumNorm?.distances);
+    expect((await verify(half)).holds).toBe(true);
+    rmSync(join(half, "nearest"), { recursive: true });
+    await expect(verify(half)).rejects.toThrow(/expected the points of its distances in nearest\/, got "none"/);
+  });
+
+  test("is of no list of attacks, and says so", async () => {
+    await expect(run({ compare: [whole, whole] })).rejects.toThrow(
+      /expected the record of a list of attacks, got "one of distances only"; --curves draws these/,
+    );
   });
 });
