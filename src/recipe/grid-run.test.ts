@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LITTLE_RECIPE } from "../../test/support/little-recipe.js";
-import { type GridData, gridMarkdown } from "../report/index.js";
-import { lockFolder } from "../run/index.js";
+import { type CellNumbers, type CostLine, type GridData, gridMarkdown } from "../report/index.js";
+import { readRows } from "../report/read-results.js";
+import { lockFolder, readEvents } from "../run/index.js";
 import { type Grid, loadGrid } from "./grid-load.js";
 import { type CellTold, gridSoFar, runGrid } from "./grid-run.js";
 import { registries } from "./registries.js";
@@ -75,6 +76,45 @@ describe("a whole grid", () => {
       expect(seconds).toBeGreaterThan(0);
       expect(peakMemory).toBeGreaterThan(30e6);
     }
+  });
+
+  test("tells each run what its network withstands, and a folder of before that, computing nothing", async () => {
+    const evaluations = (folder: string) => readEvents(folder).filter((event) => event.type === "evaluation");
+    const share = (images: string) => images.replaceAll("0", "").length / images.length;
+    const check = (folder: string) => {
+      for (const cell of whole.cells) {
+        const { before, after, cost } = cell.result as CellNumbers;
+        const { clean, robust } = after ?? before;
+        const { forward, backward, seconds } = (cost as CostLine[]).at(-1) as CostLine;
+        const found = { attack: "pgd-2", eps: "8/255", examples: 24, cleanAccuracy: share(clean) };
+        const robustAccuracy = share(robust);
+        const run = join(folder, cell.name);
+        const events = evaluations(run);
+        expect(events.map((event) => event.attack)).toEqual(["clean", "pgd-2"]);
+        expect(events[1]).toMatchObject({ ...found, robustAccuracy, passes: { forward, backward }, seconds });
+        expect(readRows(run, [])?.rows[0]).toMatchObject({ ...found, robustAccuracy });
+        expect(readFileSync(join(run, "report.md"), "utf8")).toMatch(/pgd-2/);
+      }
+      expect(evaluations(join(folder, "dense"))).toHaveLength(2);
+    };
+    check(out("whole"));
+    cpSync(out("whole"), out("untold"), { recursive: true });
+    for (const name of ["dense", ...whole.cells.map((cell) => cell.name)]) {
+      const [log, rows] = ["events.jsonl", "results.json"].map((file) => join(out("untold"), name, file)) as [
+        string,
+        string,
+      ];
+      const lines = readFileSync(log, "utf8").split("\n");
+      writeFileSync(log, lines.filter((line) => !line.includes('"attack":"pgd-2"')).join("\n"));
+      const results = JSON.parse(readFileSync(rows, "utf8")) as { rows: object[] };
+      const unattacked = { attack: "clean", eps: "", robustAccuracy: 1 };
+      writeFileSync(rows, JSON.stringify({ ...results, rows: results.rows.map((row) => ({ ...row, ...unattacked })) }));
+    }
+    const told: CellTold[] = [];
+    const again = await runGrid(grid, { out: out("untold"), onCell: (one) => told.push(one) });
+    expect(again).toEqual(whole);
+    expect(new Set(told.map(({ what }) => what))).toEqual(new Set(["there"]));
+    check(out("untold"));
   });
 
   test("compares the masks of the cells that repeat one another", () => {

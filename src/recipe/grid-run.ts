@@ -13,6 +13,7 @@ import { DataError, S2apError, sha256, UsageError, writeFileAtomic } from "../ut
 import { buildData } from "./build.js";
 import { type AttackedOptions, attackedFile } from "./grid-attack.js";
 import { cellNumbers, readKept, writeKept } from "./grid-cell.js";
+import { addEvaluation, type Found, lacksEvaluation } from "./grid-evaluation.js";
 import { gridTimeLeft, type TimeLeft } from "./grid-left.js";
 import type { Cell, Grid } from "./grid-load.js";
 import { lockIfFree, presence, whenFree } from "./grid-share.js";
@@ -47,7 +48,10 @@ export interface CellTold {
   readonly left: TimeLeft | undefined;
 }
 
-/** Runs measure clean accuracy; what their networks withstand is measured by the grid, which keeps every image's outcome. */
+/**
+ * Runs measure clean accuracy; what their networks withstand is measured by the grid, which keeps every image's outcome, and
+ * added to the run.
+ */
 function cleanOnly(recipe: Recipe): Recipe {
   const examples = recipe.evaluation.findLast(({ name }) => name !== "clean")?.examples;
   return { ...recipe, evaluation: [{ name: "clean", ...(examples !== undefined && { examples }) }] };
@@ -86,13 +90,18 @@ async function denseOf({ grid, options, attacked }: Session): Promise<DenseData>
   const hash = sha256(readFileSync(file));
   const of = { recipe, dense: hash };
   const kept = readKept<DenseData>(join(folder, "cell.json"), of);
-  if (kept !== undefined) return kept;
+  const add = (found: DenseData) => addEvaluation(folder, { accuracy: found.accuracy, cost: found.cost?.at(-1) });
+  if (kept !== undefined) {
+    add(kept);
+    return kept;
+  }
   const { accuracy, cost } = attackedFile(file, recipe, {
     ...attacked,
     record: join(folder, "evaluation", "autoattack"),
   });
   const found: DenseData = { sha256: hash, accuracy, cost: [...stageCosts(readEvents(folder)), cost] };
   writeKept(join(folder, "cell.json"), of, found);
+  add(found);
   return found;
 }
 
@@ -135,12 +144,17 @@ function measureSearch(cell: Cell, { grid, options, selection }: Session): void 
   onUpdate?.({ kind: "message", text: `${cell.name}: sharpness: done, top eigenvalue ${tops.join(", ")}` });
 }
 
-const isRun = (folder: string, of: ReturnType<typeof keptOf>) => readKept(join(folder, "cell.json"), of) !== undefined;
+const numbersOf = (folder: string, of: ReturnType<typeof keptOf>) =>
+  readKept<CellNumbers>(join(folder, "cell.json"), of);
+
+/** The network that a cell ends with; its attack comes last. */
+const foundOf = ({ before, after, cost }: CellNumbers): Found => ({ accuracy: after ?? before, cost: cost?.at(-1) });
 
 /** Whether all that is asked of a cell is there. */
 function isWhole(cell: Cell, of: ReturnType<typeof keptOf>, { grid, options }: Session): boolean {
   const folder = join(options.out, cell.name);
-  return isRun(folder, of) && !lacksSharpness(grid, cell, folder);
+  const numbers = numbersOf(folder, of);
+  return numbers !== undefined && !lacksEvaluation(folder, foundOf(numbers)) && !lacksSharpness(grid, cell, folder);
 }
 
 /** One cell, from its run to its numbers, unless another process works at it. Throws only when it was asked to stop. */
@@ -155,10 +169,13 @@ async function runCell(cell: Cell, dense: DenseData | string, session: Session, 
     if (isWhole(cell, of, session)) return { what: "there" };
     using lock = lockIfFree(folder);
     if (lock === undefined) return { what: "taken" };
+    const kept = numbersOf(folder, of);
+    // Earlier versions kept it in cell.json alone.
+    if (kept !== undefined) addEvaluation(folder, foundOf(kept));
     // Another process may have ended it just before.
     if (isWhole(cell, of, session)) return { what: "there" };
     begin();
-    if (!isRun(folder, of)) {
+    if (kept === undefined) {
       const from = needsDense ? join(out, "dense", "model.safetensors") : undefined;
       const { rows } = await runRecipe(cleanOnly(recipe), {
         ...{ out: folder, from, locked: true, availableMemory, shouldStop },
@@ -166,7 +183,9 @@ async function runCell(cell: Cell, dense: DenseData | string, session: Session, 
       });
       const [row] = rows;
       if (row === undefined) return { what: "failed", reason: "the run gave no result" };
-      writeKept(join(folder, "cell.json"), of, cellNumbers(folder, recipe, row, session.attacked));
+      const numbers = cellNumbers(folder, recipe, row, session.attacked);
+      writeKept(join(folder, "cell.json"), of, numbers);
+      addEvaluation(folder, foundOf(numbers));
     }
     measureSearch(cell, session);
     return { what: "done" };
@@ -219,7 +238,11 @@ export function readGridFolder(
   const done = cells.filter(({ status }) => status === "done");
   const distances = distancesBetween(grid, done, out);
   const { name, title, repeat, budget, sweeps, claims } = grid;
-  const told = { ...(budget && { budget }), ...(sweeps && { sweeps }), ...(claims && { claims }) };
+  const told = {
+    ...(budget && { budget }),
+    ...(sweeps && { sweeps }),
+    ...(claims && { claims }),
+  };
   return { format: 1, name, title, repeat, dense: dense ?? null, cells, distances, made: madeBy(out, done), ...told };
 }
 
