@@ -67,6 +67,17 @@ describe("s2ap compare", () => {
     expect(some.err).toContain("sharpness of the searches is not in this: it comes on top");
   });
 
+  test("names what decides the numbers, and not how they are made", async () => {
+    const more = ["--from", "runs/my dense", "--jobs", "2", "--threads", "1", "--out", "elsewhere"];
+    expect((await compare(1, more)).options.command).toMatch(/plain,s2ap --seeds 3 --from 'runs\/my dense'$/);
+    const work = vi.fn(async (_job: string, _options: unknown) => result);
+    const grid = ["grid", "g.yaml", "--tiny", "--from", "runs/dense", "--markdown", "g.md", "--out", "x", "--report"];
+    await main(grid, { terminal: fakeTerminal(), work });
+    expect(work.mock.calls[0]?.[1]).toMatchObject({
+      command: "s2ap grid g.yaml --profile tiny --from runs/dense --markdown g.md",
+    });
+  });
+
   test("asks before what takes longer than ten minutes", async () => {
     const no = await compare(601, [], false);
     expect([no.code, no.asked]).toEqual([0, [PLAN]]);

@@ -5,7 +5,7 @@ import type { CompareJobOptions, ComparePlan } from "../jobs/compare.js";
 import type { GridJobResult } from "../jobs/grid.js";
 import { showProgress } from "../progress.js";
 import { parseDuration } from "../signals.js";
-import { type Cli, collect, command, positive, printJson } from "./context.js";
+import { type Cli, collect, command, given, positive, printJson, quoted } from "./context.js";
 import { estimateSummary } from "./estimate-text.js";
 import { JOBS_OPTION, longJob } from "./long-job.js";
 
@@ -13,12 +13,12 @@ import { JOBS_OPTION, longJob } from "./long-job.js";
 const LONG = 600;
 
 /** The command line without the options that do not matter to what is made. */
-function named(path: string, options: CompareJobOptions): string {
-  const { grid, seeds, set, profile, equal, skipInvalid, smallDense, sharpness, claims } = options;
-  const quoted = (text: string) => (/^[\w./,=:-]+$/.test(text) ? text : `'${text}'`);
+function named(path: string, options: CompareJobOptions, plugins: readonly string[]): string {
+  const { grid, seeds, set, profile, from, equal, skipInvalid, smallDense, sharpness, claims } = options;
   return [
     `s2ap compare ${quoted(path)}`,
-    ...(profile === undefined ? [] : [`--profile ${profile}`]),
+    ...plugins.map((plugin) => `--plugin ${quoted(plugin)}`),
+    ...given("--profile", profile),
     ...set.map((text) => `--set ${quoted(text)}`),
     ...grid.map((text) => `--grid ${quoted(text)}`),
     `--seeds ${seeds}`,
@@ -26,7 +26,8 @@ function named(path: string, options: CompareJobOptions): string {
     ...(smallDense ? ["--small-dense"] : []),
     ...(skipInvalid ? ["--skip-invalid"] : []),
     ...(sharpness === undefined ? [] : [sharpness === true ? "--sharpness" : `--sharpness ${quoted(sharpness)}`]),
-    ...(claims === undefined ? [] : [`--claims ${quoted(claims)}`]),
+    ...given("--claims", claims),
+    ...given("--from", from),
   ].join(" ");
 }
 
@@ -94,7 +95,7 @@ export function compareCommand(cli: Cli) {
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
       const order = { ...rest, what: "run" as const, path, grid, set, skipInvalid, smallDense, profile };
       const options: CompareJobOptions = { ...order, onlyReport: report === true, command: "" };
-      const run: CompareJobOptions = { ...options, command: named(path, options) };
+      const run: CompareJobOptions = { ...options, command: named(path, options, plugin) };
       const how = { threads, plugins: plugin, quiet: json === true };
       if (report !== true) {
         const plan = await planned(cli, { ...run, what: "plan" }, how);

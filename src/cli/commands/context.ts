@@ -12,6 +12,13 @@ export interface Cli {
   exitCode: number;
 }
 
+/** A word of a command line as a shell takes it. */
+export const quoted = (text: string) => (/^[\w./,=:-]+$/.test(text) ? text : `'${text}'`);
+
+/** An option and its value as they stand on a command line; nothing where it is not given. */
+export const given = (option: string, value: string | undefined) =>
+  value === undefined ? [] : [`${option} ${quoted(value)}`];
+
 /** A command that only holds others; options of its own would swallow theirs. */
 export function group(name: string, summary: string, examples: readonly string[]) {
   return new Command(name)

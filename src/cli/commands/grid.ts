@@ -1,8 +1,19 @@
 import type { GridJobOptions, GridJobResult } from "../jobs/grid.js";
 import { parseDuration } from "../signals.js";
 import { LOG_OPTION, trackersOf } from "../trackers.js";
-import { type Cli, collect, command, positive, printJson } from "./context.js";
+import { type Cli, collect, command, given, positive, printJson, quoted } from "./context.js";
 import { JOBS_OPTION, longJob } from "./long-job.js";
+
+/** The command line without the options that do not matter to what is made. */
+function named({ path, profile, from, markdown }: Omit<GridJobOptions, "command">, plugins: readonly string[]): string {
+  return [
+    `s2ap grid ${quoted(path)}`,
+    ...plugins.map((plugin) => `--plugin ${quoted(plugin)}`),
+    ...given("--profile", profile),
+    ...given("--from", from),
+    ...given("--markdown", markdown),
+  ].join(" ");
+}
 
 /** `s2ap grid`: many recipes that differ in a few choices, and a page that compares them. */
 export function gridCommand(cli: Cli) {
@@ -28,12 +39,8 @@ export function gridCommand(cli: Cli) {
     .option("--threads <n>", "threads of libtorch, of all processes; default one a processor", positive)
     .action(async (path, { plugin = [], log = [], json, jobs, threads, maxTime, tiny, report, ...rest }) => {
       const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
-      const laid = profile === undefined ? "" : ` --profile ${profile}`;
-      const page = rest.markdown === undefined ? "" : ` --markdown ${rest.markdown}`;
-      const options: GridJobOptions = {
-        ...rest,
-        ...{ path, profile, onlyReport: report === true, command: `s2ap grid ${path}${laid}${page}` },
-      };
+      const order = { ...rest, path, profile, onlyReport: report === true };
+      const options: GridJobOptions = { ...order, command: named(order, plugin) };
       const result = await longJob<GridJobResult>(cli, "grid", options, {
         jobs: report === true ? 1 : jobs,
         threads,
