@@ -12,7 +12,7 @@ import {
   topName,
   valueAxis,
 } from "./chart-frame.js";
-import { decimal, listing, significant } from "./format.js";
+import { decimal, listing, missing, significant } from "./format.js";
 import type { CellNumbers, GridData } from "./grid-data.js";
 import { meanText } from "./grid-means.js";
 import { type DoneCell, isDone, share } from "./grid-pairs.js";
@@ -62,6 +62,14 @@ interface Point {
 interface Curve {
   readonly name: string;
   readonly points: readonly Point[];
+  /** Labels of the choice that stand for no number, such as `plain`: what the curve is held against. */
+  readonly bases: readonly Base[];
+}
+
+interface Base {
+  readonly name: string;
+  /** Of each repetition. */
+  readonly values: readonly number[];
 }
 
 export interface Sweep {
@@ -74,31 +82,47 @@ export interface Sweep {
   readonly curves: readonly Curve[];
 }
 
-function pointsOf(
+/** A curve of cells that differ in the swept choice and in repetition alone. */
+function curveOf(
+  name: string,
   cells: readonly DoneCell[],
-  axis: string,
-  numbers: Readonly<Record<string, number>>,
-  of: Quantity["of"],
-) {
-  const points = Object.entries(numbers).map(([label, x]): Point => {
-    const values = cells.filter(({ at }) => at[axis] === label).map(of);
-    return { x, values: values.filter((value) => value !== null) };
-  });
-  return points.filter(({ values }) => values.length > 0).sort((a, b) => a.x - b.x);
+  { axis, numbers, of }: { readonly axis: string; readonly numbers: Numbers; readonly of: Quantity["of"] },
+): Curve {
+  const valuesAt = (label: string) => cells.filter(({ at }) => at[axis] === label).flatMap((cell) => of(cell) ?? []);
+  const points = Object.entries(numbers).map(([label, x]): Point => ({ x, values: valuesAt(label) }));
+  const labels = [...new Set(cells.flatMap(({ at }) => at[axis] ?? []))].filter((label) => !(label in numbers));
+  const bases = labels.map(
+    (label): Base => ({ name: [label, name].filter(Boolean).join(", "), values: valuesAt(label) }),
+  );
+  return {
+    name: name || keyOf(axis),
+    points: points.filter(({ values }) => values.length > 0).sort((a, b) => a.x - b.x),
+    bases: bases.filter(({ values }) => values.length > 0),
+  };
 }
+
+type Numbers = Readonly<Record<string, number>>;
+
+const keyOf = (axis: string) => axis.split(".").at(-1) ?? axis;
+
+/** A label with its choice, where it does not speak for itself: `sparsity 90`, `awp_on`. */
+const spoken = (axis: string, label: string) => (/^[A-Za-z]/.test(label) ? label : `${keyOf(axis)} ${label}`);
 
 /** Every quantity along every choice among numbers, with a curve for each combination of the other choices. */
 export function sweepsOf({ cells, sweeps = {}, repeat }: GridData): Sweep[] {
   const done = cells.filter(isDone).filter(({ control }) => control === undefined);
   return Object.entries(sweeps).flatMap(([axis, numbers]) => {
-    const others = (cell: DoneCell) =>
-      Object.entries(cell.at).flatMap(([key, label]) => (key === axis || key === repeat ? [] : [label]));
-    const names = [...new Set(done.map((cell) => others(cell).join(" ")))];
-    const key = axis.split(".").at(-1) ?? axis;
+    const others = ({ at }: DoneCell) => Object.entries(at).filter(([key]) => key !== axis && key !== repeat);
+    const nameOf = (cell: DoneCell) =>
+      others(cell)
+        .flatMap(([key, label]) => (label ? [spoken(key, label)] : []))
+        .join(" ");
+    const names = [...new Set(done.map(nameOf))];
+    const key = keyOf(axis);
     return QUANTITIES.flatMap(({ id, title, unit, of }): Sweep[] => {
       const curves = names.map((name) => {
-        const own = done.filter((cell) => others(cell).join(" ") === name);
-        return { name: name || key, points: pointsOf(own, axis, numbers, of) };
+        const own = done.filter((cell) => nameOf(cell) === name);
+        return curveOf(name, own, { axis, numbers, of });
       });
       const some = curves.filter(({ points }) => points.length > 1);
       return some.length === 0 ? [] : [{ id: `${axis.replaceAll(".", "-")}-${id}`, title, key, unit, curves: some }];
@@ -107,7 +131,15 @@ export function sweepsOf({ cells, sweeps = {}, repeat }: GridData): Sweep[] {
 }
 
 const rounded = (value: number, unit: Unit) => Number((unit === "percent" ? 100 * value : value).toPrecision(6));
-const meanOf = ({ values }: Point) => meanInterval(values).mean;
+const meanOf = ({ values }: Pick<Point, "values">) => meanInterval(values).mean;
+
+/** Mean and ends of the 95 % t interval as they are drawn; none of one repetition. A share stays in [0,1]. */
+function drawnInterval(values: readonly number[], unit: Unit): [low: number, high: number] | undefined {
+  const { interval } = meanInterval(values);
+  if (interval === undefined) return undefined;
+  const [low, high] = unit === "percent" ? interval.map((end) => Math.min(1, Math.max(0, end))) : interval;
+  return [rounded(low as number, unit), rounded(high as number, unit)];
+}
 
 /** Numbers of several sizes are spaced by their logarithms. */
 function spacing(xs: readonly number[]): (x: number) => number {
@@ -118,11 +150,42 @@ function spacing(xs: readonly number[]): (x: number) => number {
 interface Drawn {
   place(x: number): number;
   readonly unit: Unit;
+  /** Ends of the horizontal axis. */
+  readonly ends: readonly [low: number, high: number];
+}
+
+const quiet = { type: "line", emphasis: { disabled: true }, silent: true } as const;
+
+/** Intervals of means, as bars with a cap at either end. */
+function bars({ points }: Curve, { place, unit }: Drawn, color: string): LineSeriesOption[] {
+  return points.flatMap(({ x, values }): LineSeriesOption[] => {
+    const ends = drawnInterval(values, unit);
+    if (ends === undefined) return [];
+    return [
+      {
+        ...{ ...quiet, color, data: ends.map((end) => [place(x), end]), lineStyle: { color, width: 1.5 } },
+        ...{ symbol: "rect", symbolSize: [9, 1.5], showSymbol: true, itemStyle: { color } },
+      },
+    ];
+  });
+}
+
+/** What a curve is held against: its mean as a broken line from end to end, its interval as a band. */
+function baseLine({ name, values }: Base, { unit, ends }: Drawn, color: string): LineSeriesOption[] {
+  const level = (value: number) => ends.map((x) => [x, value]);
+  const shared = { ...quiet, color, symbol: "none" } as const;
+  const line = { color, width: 2, type: [6, 4] };
+  const mean: LineSeriesOption = { ...shared, name, data: level(rounded(meanOf({ values }), unit)), lineStyle: line };
+  const interval = drawnInterval(values, unit);
+  if (interval === undefined) return [mean];
+  const [low, high] = interval;
+  const band = { origin: low, color, opacity: 0.12 };
+  return [{ ...shared, data: level(high), lineStyle: { color, width: 0 }, areaStyle: band }, mean];
 }
 
 function series({ name, points }: Curve, { place, unit }: Drawn, style: Style): LineSeriesOption[] {
   const color = style.colour.light;
-  const shared = { type: "line", emphasis: { disabled: true }, silent: true, color } as const;
+  const shared = { ...quiet, color };
   const single = points.flatMap(({ x, values }) =>
     values.length > 1 ? values.map((value) => [place(x), rounded(value, unit)]) : [],
   );
@@ -145,20 +208,32 @@ function series({ name, points }: Curve, { place, unit }: Drawn, style: Style): 
 
 const panelHeight = 250;
 
-/** Means along what is swept, joined, and each repetition as a small point, as SVG. */
+/** All that the vertical axis must reach. */
+const heights = (curves: readonly Curve[], unit: Unit) =>
+  curves.flatMap(({ points, bases }) =>
+    [...points, ...bases].flatMap(({ values }) => [
+      ...values.map((value) => rounded(value, unit)),
+      ...(drawnInterval(values, unit) ?? []),
+    ]),
+  );
+
+/**
+ * Means along what is swept, joined, with their 95 % t intervals, and each repetition as a small point; what has no number as
+ * a broken line with its band. As SVG.
+ */
 export function sweepChart({ id, title, key, unit, curves }: Sweep): string {
-  const styles = rowStyles(curves.map(({ name }) => ({ name })));
+  const styles = rowStyles(curves.flatMap((curve) => [curve, ...curve.bases]).map(({ name }) => ({ name })));
+  const styleOf = ({ name }: Curve | Base) => styles.get(name) as Style;
   const xs = [...new Set(curves.flatMap(({ points }) => points.map(({ x }) => x)))];
   const place = spacing(xs);
   const ticks = new Map(xs.map((x) => [place(x), String(x)]));
   const [low, high] = [Math.min(...ticks.keys()), Math.max(...ticks.keys())];
   const pad = 0.05 * (high - low);
-  const values = curves.flatMap(({ points }) =>
-    points.flatMap((point) => point.values.map((value) => rounded(value, unit))),
-  );
-  const scale = niceScale(values, { zero: false });
+  const scale = niceScale(heights(curves, unit), { zero: false });
+  const drawn: Drawn = { place, unit, ends: [low - pad, high + pad] };
   const left = Math.max(46, ...[scale.min, scale.max].map((value) => textWidth(scale.show(value)) + 10));
-  const names = legend(curves, 22);
+  const entries = curves.flatMap(({ name, bases }) => [{ name }, ...bases.map((base) => ({ name: base.name }))]);
+  const names = legend(entries, 22);
   const option: ChartOption = {
     legend: names.option,
     grid: { left, right: 16, top: names.height + 34, bottom: 42, outerBoundsMode: "none" },
@@ -174,16 +249,22 @@ export function sweepChart({ id, title, key, unit, curves }: Sweep): string {
       },
     },
     yAxis: { ...valueAxis(scale), ...topName(title, left) },
-    series: curves.flatMap((curve) => series(curve, { place, unit }, styles.get(curve.name) as Style)),
+    // Bands lie beneath, means on top.
+    series: [
+      ...curves.flatMap(({ bases }) => bases.flatMap((base) => baseLine(base, drawn, styleOf(base).colour.light))),
+      ...curves.flatMap((curve) => bars(curve, drawn, styleOf(curve).colour.light)),
+      ...curves.flatMap((curve) => series(curve, drawn, styleOf(curve))),
+    ],
   };
   return renderSvg(id, option, panelHeight + names.height);
 }
 
 function chartOf(sweep: Sweep): Chart {
-  const told = sweep.curves.map(({ name, points }) => {
+  const told = sweep.curves.map(({ name, points, bases }) => {
     const text = (value: number) => (sweep.unit === "percent" ? decimal(100 * value, 1) : significant(value));
     const at = points.map((point) => `${text(meanOf(point))} at ${point.x}`);
-    return `${name} ${listing(at)}`;
+    const against = bases.map((base) => `, against ${text(meanOf(base))} of ${base.name}`);
+    return `${name}: ${listing(at)}${against.join("")}`;
   });
   const alt = `${sweep.title} by ${sweep.key}: ${told.join("; ")}.`;
   return { id: sweep.id, title: sweep.title, alt, draw: () => sweepChart(sweep), file: `${sweep.id}.svg` };
@@ -191,13 +272,11 @@ function chartOf(sweep: Sweep): Chart {
 
 function numbersOf(sweeps: readonly Sweep[]): Table {
   const rows = sweeps.flatMap(({ title, key, unit, curves }) =>
-    curves.flatMap(({ name, points }) =>
-      points.map(({ x, values }) => [
-        title,
-        name,
-        `${key} ${x}`,
-        unit === "percent" ? meanText(values) : spread(values),
-      ]),
+    curves.flatMap(({ name, points, bases }) =>
+      [
+        ...bases.map((base) => ({ ...base, at: missing })),
+        ...points.map(({ x, values }) => ({ name, values, at: `${key} ${x}` })),
+      ].map(({ name, values, at }) => [title, name, at, unit === "percent" ? meanText(values) : spread(values)]),
     ),
   );
   const columns = [...["Measured", "Cells", "At"].map(words), figures("Mean (95 % t interval): each repetition")];
@@ -215,6 +294,9 @@ export function sweepSection(grid: GridData): Section[] {
   const text =
     `Points of one curve have different numbers of repetitions, in the order of ${grid.repeat}: hold a single value ` +
     "against the first of several, not against their mean.";
-  const notes: Block[] = sweeps.some(isUneven) ? [{ kind: "text", text }] : [];
+  const how =
+    `Bars and bands are 95 % t intervals of the mean over ${grid.repeat}; a single repetition has none. A broken line is what has no ` +
+    "number, for the curve to be held against.";
+  const notes = [how, ...(sweeps.some(isUneven) ? [text] : [])].map((told): Block => ({ kind: "text", text: told }));
   return [{ id: "sweeps", title: "Along numbers", blocks: [...notes, block] }];
 }
