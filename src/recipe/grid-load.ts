@@ -21,6 +21,7 @@ const gridOptions = z.strictObject({
     .regex(/^[\w.-]+$/)
     .describe("name of the results' folder"),
   title: z.string().optional().describe("heading of the page; default the name"),
+  note: z.string().optional().describe("what the page's reader should know besides; default nothing"),
   recipe: z
     .string()
     .describe("what every cell is made of: a recipe's file, from this one's folder; its variants go unused"),
@@ -66,6 +67,8 @@ export interface Grid {
   /** What is measured of each cell's search. */
   readonly sharpness?: GridSharpness;
   readonly claims?: GridClaims;
+  /** What the page's reader should know besides. */
+  readonly note?: string;
 }
 
 export interface LoadGridOptions {
@@ -152,8 +155,9 @@ export function loadGrid(path: string, { registries, profile }: LoadGridOptions)
     return resolveOver(tree, { registries, over, set: [`name=${JSON.stringify(name)}`] });
   };
   const points = expandGrid(file.axes as Axes, { exclude: file.exclude });
-  const { name, title = name, repeat, sweeps, sharpness, claims } = file;
+  const { name, title = name, repeat, sweeps, sharpness, claims, note } = file;
   checkLabels(points, sweeps, claims);
   const grid = makeGrid({ name, title, repeat, points, make });
-  return { ...grid, ...(sweeps && { sweeps }), ...(sharpness && { sharpness }), ...(claims && { claims }) };
+  const asked = { ...(sweeps && { sweeps }), ...(sharpness && { sharpness }), ...(claims && { claims }) };
+  return { ...grid, ...asked, ...(note && { note }) };
 }

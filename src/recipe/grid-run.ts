@@ -237,11 +237,12 @@ export function readGridFolder(
   });
   const done = cells.filter(({ status }) => status === "done");
   const distances = distancesBetween(grid, done, out);
-  const { name, title, repeat, budget, sweeps, claims } = grid;
+  const { name, title, repeat, budget, sweeps, claims, note } = grid;
   const told = {
     ...(budget && { budget }),
     ...(sweeps && { sweeps }),
     ...(claims && { claims }),
+    ...(note && { note }),
   };
   return { format: 1, name, title, repeat, dense: dense ?? null, cells, distances, made: madeBy(out, done), ...told };
 }

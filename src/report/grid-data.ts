@@ -19,6 +19,8 @@ export interface GridData {
   readonly sweeps?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** What the page is to hold against the paper's claims. */
   readonly claims?: GridClaims;
+  /** What the page's reader should know besides. */
+  readonly note?: string;
 }
 
 /** How searches came to equal passes. */

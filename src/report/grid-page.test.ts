@@ -76,6 +76,13 @@ describe("the page of a grid", () => {
     expect(text.replace(/ +/g, " ")).toContain("| hydra-plain-1 | search | 1,413 | 1,413 | 98.1 | 850 |");
   });
 
+  test("begins with the note of the grid", () => {
+    const note = "The dense network is another's.";
+    expect(gridMarkdown({ ...grid(all), note }, { command: "c" })).toContain(
+      "is written by: c. It goes on where it was stopped. The dense network is another's.",
+    );
+  });
+
   test("says how searches came to equal passes", () => {
     const stretched = [{ cell: "hydra-plain-1", from: 3, to: 4, passes: 3768 }];
     const budget = { equal: "passes", target: 3454, stretched } as const;

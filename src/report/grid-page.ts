@@ -157,6 +157,7 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
   const how = measured
     ? `${measured.attack} at eps ${measured.eps} on ${count(measured.robust.length)} test images, clean accuracy on the same. `
     : "";
+  const made = `Every number of this page is written by: ${command}. It goes on where it was stopped.`;
   const costs = ledger(grid);
   const incomplete = grid.cells.every(isDone) ? [] : [`${gridSummary(grid)}.`];
   const numbers: Section = {
@@ -175,7 +176,7 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
   const of = differences(pairs[0]?.a.result.before.robust.length ?? 1);
   return {
     title: grid.title,
-    lead: `${how}Every number of this page is written by: ${command}. It goes on where it was stopped.`,
+    lead: `${how}${made}${grid.note === undefined ? "" : ` ${grid.note}`}`,
     notices: incomplete,
     sections: [
       ...claimsSection(grid),
