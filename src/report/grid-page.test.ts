@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { AccuracyData, CellData, GridData } from "./grid-data.js";
-import { gridMarkdown, gridSummary } from "./grid-page.js";
+import { gridCharts, gridMarkdown, gridSummary } from "./grid-page.js";
 import { pairsOf } from "./grid-pairs.js";
 
 const N = 200;
@@ -81,6 +81,19 @@ describe("the page of a grid", () => {
     expect(gridMarkdown({ ...grid(all), note }, { command: "c" })).toContain(
       "is written by: c. It goes on where it was stopped. The dense network is another's.",
     );
+  });
+
+  test("has robust accuracy side by side, where nothing is swept", () => {
+    const charts = gridCharts(grid(all));
+    expect(charts.map(({ file }) => file)).toEqual(["g-robust-after.svg", "g-robust-before.svg"]);
+    // The t interval over two seeds, and Wilson's of the one dense network.
+    expect(charts[0]?.alt).toContain("dense 50.0 (43.1 to 56.9); hydra plain 45.3 (42.1 to 48.4); hydra s2ap");
+    const svg = charts[0]?.draw() ?? "";
+    for (const name of ["dense", "hydra plain", "hydra s2ap", "rst plain"]) expect(svg).toContain(`>${name}</text>`);
+    expect(svg).not.toMatch(/NaN|undefined/);
+    expect(page).toContain("](g-robust-after.svg)");
+    expect(page).toContain("A dot is a seed");
+    expect(gridCharts(grid(all.slice(0, 2)))).toEqual([]);
   });
 
   test("says how searches came to equal passes", () => {

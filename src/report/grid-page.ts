@@ -1,17 +1,18 @@
 // The page of a grid: its numbers, cell by cell, and what they show; a cell that is missing or failed is named as such.
 import { wilson } from "../util/index.js";
-import { type Block, figures, type ReportDocument, type Section, type Table, words } from "./blocks.js";
+import { type Block, type Chart, figures, type ReportDocument, type Section, type Table, words } from "./blocks.js";
 import { count, decimal, listing, missing, percent, percentInterval, significant } from "./format.js";
 import { claimsSection } from "./grid-claims.js";
 import { type DifferenceOf, differences, RESAMPLES } from "./grid-contests.js";
 import type { AccuracyData, CellData, GridData } from "./grid-data.js";
+import { dotCharts, dotSection } from "./grid-dots.js";
 import { budgetText, controlText, ledger, meanTable } from "./grid-means.js";
 import { pairTables } from "./grid-pair-tables.js";
 import { CONTROL, isDone, type Pair, pairsOf, share, successes, testsOf, threshold } from "./grid-pairs.js";
 import { noise, resolution, scratchText, verdicts } from "./grid-sentences.js";
 import { sharpnessSection } from "./grid-sharpness.js";
 import { stabilitySection } from "./grid-stability.js";
-import { sweepSection } from "./grid-sweep.js";
+import { sweepCharts, sweepSection } from "./grid-sweep.js";
 import { markdown } from "./markdown.js";
 
 const withInterval = (hits: string) =>
@@ -150,6 +151,11 @@ function sources({ dense, made }: GridData): Section {
   return { id: "sources", title: "Where the numbers come from", blocks: [{ kind: "list", items }] };
 }
 
+const hasCurves = (grid: GridData) => sweepCharts(grid).length > 0;
+
+/** The pictures of a grid's page; each is to lie beside it, as its `file`. */
+export const gridCharts = (grid: GridData): Chart[] => (hasCurves(grid) ? sweepCharts(grid) : dotCharts(grid));
+
 function gridDocument(grid: GridData, command: string): ReportDocument {
   const axes = Object.keys(grid.cells[0]?.at ?? {});
   const pairs = pairsOf(grid);
@@ -183,7 +189,7 @@ function gridDocument(grid: GridData, command: string): ReportDocument {
       numbers,
       ...stabilitySection(grid),
       ...sharpnessSection(grid),
-      ...sweepSection(grid),
+      ...(hasCurves(grid) ? sweepSection(grid) : dotSection(grid)),
       ...(pairs.length === 0 ? [] : [comparison(grid, pairs, axes, of)]),
       limits(grid, measured),
       ...(pairs.length === 0

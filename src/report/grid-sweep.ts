@@ -286,6 +286,9 @@ function numbersOf(sweeps: readonly Sweep[]): Table {
 const isUneven = ({ curves }: Sweep) =>
   curves.some(({ points }) => new Set(points.map(({ values }) => values.length)).size > 1);
 
+/** The curves as pictures. */
+export const sweepCharts = (grid: GridData): Chart[] => sweepsOf(grid).map(chartOf);
+
 /** Curves along the choices among numbers; none where there are no such choices. */
 export function sweepSection(grid: GridData): Section[] {
   const sweeps = sweepsOf(grid);

@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from "node:path";
 import { type CellTold, type Grid, gridSoFar, loadGrid, runGrid } from "../../recipe/index.js";
 import { registries } from "../../recipe/registries.js";
-import { gridMarkdown, gridSummary, sweepChart, sweepsOf } from "../../report/index.js";
+import { gridCharts, gridMarkdown, gridSummary } from "../../report/index.js";
 import { makeFolder, S2apError, writeFileAtomic } from "../../util/index.js";
 import { duration } from "../format.js";
 import type { Job, JobContext } from "../jobs.js";
@@ -58,7 +58,7 @@ export async function runGridAt(
   const write = (data: ReturnType<typeof gridSoFar>) => {
     makeFolder(dirname(resolve(markdown)));
     writeFileAtomic(markdown, gridMarkdown(data, { command }));
-    for (const sweep of sweepsOf(data)) writeFileAtomic(join(dirname(markdown), `${sweep.id}.svg`), sweepChart(sweep));
+    for (const { file, draw } of gridCharts(data)) if (file) writeFileAtomic(join(dirname(markdown), file), draw());
     return { out, markdown, summary: gridSummary(data) };
   };
   if (onlyReport) return { status: "done", ...write(gridSoFar(grid, out)) };
