@@ -56,11 +56,16 @@ test("a described network is evaluated from files alone", () => {
   expect(answer).toMatchObject({ status: "done", preset: "custom", eps: "0.15", seed: 0 });
 });
 
-test("one attack is measured by itself, with the same keys", () => {
-  const { status, answer } = run(...arch, ...weights, ...images, "--attack", "fgsm", "--eps", "0.15");
+test("one attack has the same number with and without a record, on the images that it names", () => {
+  const path = join(folder, "sixty.safetensors");
+  writeImages(path, 60);
+  const attack = ["--attack", "{name: pgd, steps: 2, examples: 50}", "--eps", "0.04"];
+  const { status, answer } = run(...arch, ...weights, "--images", path, ...attack);
   expect(status).toBe(0);
-  expect(answer).toMatchObject({ examples: 8, cleanAccuracy: 0.625, results: [{ attack: "fgsm" }] });
-  expect(answer.after).toEqual({ clean: 0.625, fgsm: answer.robustAccuracy });
+  const { after, results, robustAccuracy } = answer;
+  expect([after, results]).toMatchObject([{ pgd: robustAccuracy }, [{ attack: "pgd-2", examples: 50 }]]);
+  const recorded = run(...arch, ...weights, "--images", path, ...attack, "--out", "one").answer;
+  expect(recorded).toMatchObject({ after, results: [{ attack: "pgd-2", robustAccuracy }] });
 });
 
 test("a claimed sparsity is compared with the measured one, and the table has a row after each attack", () => {

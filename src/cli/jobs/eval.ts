@@ -57,13 +57,12 @@ function requireThreat(threat: Recipe["threat"] | undefined, what: string) {
 const isTrace = ({ start, dtype, loss, targetRank }: EvalOptions) =>
   start !== undefined || dtype !== undefined || loss !== undefined || targetRank !== undefined;
 
-/** Whether attacks are a list, each on what those before it left, with what only lists have. */
+/** Whether attacks are asked for: they are a list, be it of one, so that no other option changes the number. */
 function isList(options: EvalOptions, asked: readonly Item[]): boolean {
   const { preset: name, out, shard, until, warmStart, individual, faithful, precision } = options;
-  if (name !== undefined || asked.length > 1) return true;
+  if (name !== undefined || asked.some((item) => item.name !== "clean")) return true;
   const only = [out, shard, until, warmStart, precision].some((value) => value !== undefined) || individual || faithful;
   if (only !== true) return false;
-  if (asked.some((item) => item.name !== "clean")) return true;
   throw new UsageError("eval: expected an attack or a preset with --out, --shards, --until and the like, got none");
 }
 
@@ -97,7 +96,7 @@ function originIn({ origin, split, options, source }: Opened) {
   };
 }
 
-/** Attacks by themselves, each on all images: what a recipe's evaluation does. */
+/** Clean accuracy, or a recipe's evaluation: attacks by themselves, each on all images. */
 function runSingles(opened: Opened, items: readonly Item[], context: JobContext): EvalResult {
   const { model, split, threat, options } = opened;
   const radius = (item: Item) => () => requireThreat(threat, `the attack ${item.name}`);
@@ -284,6 +283,14 @@ function presetOf(options: EvalOptions): EvalOptions {
   return { ...options, attacks: [], preset: `aa-${version}`, examples: options.examples ?? examples };
 }
 
+/** The images that an attack which is asked for alone names itself. */
+function examplesOf(options: EvalOptions, asked: readonly Item[]): EvalOptions {
+  const [only, ...more] = asked;
+  return more.length > 0 || options.preset !== undefined
+    ? options
+    : { ...options, examples: options.examples ?? only?.examples };
+}
+
 function radiusOf(options: EvalOptions): EvalOptions {
   const eps = options.eps ?? (options.preset === undefined ? undefined : preset(options.preset).eps);
   return { ...options, eps };
@@ -298,11 +305,12 @@ function blocksOf({ split, options }: Opened): number {
 
 /** Measures a network on the test set, in float32 unless told otherwise. */
 export const job: Job<EvalOptions, EvalAnswer | Divisible> = async (given, context) => {
-  const options = radiusOf(presetOf(given));
-  if (options.compare !== undefined) return compareJob(options.compare);
-  if (options.curves !== undefined) return curvesJob(options);
+  const wanted = radiusOf(presetOf(given));
+  if (wanted.compare !== undefined) return compareJob(wanted.compare);
+  if (wanted.curves !== undefined) return curvesJob(wanted);
   const say = (text: string) => context.report({ kind: "message", text });
-  const asked = isTrace(options) ? [] : askedFor(options);
+  const asked = isTrace(wanted) ? [] : askedFor(wanted);
+  const options = examplesOf(wanted, asked);
   const list = !isTrace(options) && options.verify === undefined && isList(options, asked);
   const source = findSource(options);
   const threat = threatFrom(options, source.recipe);
