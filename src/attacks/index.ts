@@ -10,7 +10,15 @@ export { fgsm } from "./fgsm.js";
 export { type FmnOptions, type FmnState, fmn, fmnSearch } from "./fmn.js";
 export { type FmnSearchOptions, type FmnTrial, searchFmnOptions } from "./fmn-search.js";
 export { l1Project } from "./l1-projection.js";
-export { type AttackObjective, crossEntropy, dlr, dlrTargeted, klFrom, margin } from "./objectives.js";
+export {
+  type AttackObjective,
+  crossEntropy,
+  dlr,
+  dlrTargeted,
+  isConstantTarget,
+  klFrom,
+  margin,
+} from "./objectives.js";
 export { pgd } from "./pgd.js";
 export { changeNorm, l2Norm, projector, steepest, unit } from "./project.js";
 export { type AttackContext, attacks } from "./registry.js";

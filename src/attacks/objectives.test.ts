@@ -98,7 +98,10 @@ describe("few classes", () => {
     expect(dlrTargetedNotes(2)).toEqual([
       "the plain margin in place of the targeted DLR, which needs 4 classes and has 2",
     ]);
-    expect(dlrTargetedNotes(3)).toEqual(["z(1) - z(3) below the targeted DLR, which needs 4 classes and has 3"]);
+    expect(dlrTargetedNotes(3)).toEqual([
+      "z(1) - z(3) below the targeted DLR, which needs 4 classes and has 3; towards the class of rank 3 it is constant " +
+        "until the ranks change, and its zero gradient is no warning",
+    ]);
     expect([dlrNotes(3), dlrTargetedNotes(4)]).toEqual([[], []]);
   });
 });

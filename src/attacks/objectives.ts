@@ -61,10 +61,15 @@ export function dlrNotes(classes: number): readonly string[] {
 /** What `dlrTargeted` does differently for so few classes, in words. */
 export function dlrTargetedNotes(classes: number): readonly string[] {
   if (classes > 3) return [];
-  const instead =
-    classes === 3 ? "z(1) - z(3) below the targeted DLR" : "the plain margin in place of the targeted DLR";
-  return [`${instead}, which needs 4 classes and has ${classes}`];
+  const needs = `, which needs 4 classes and has ${classes}`;
+  if (classes < 3) return [`the plain margin in place of the targeted DLR${needs}`];
+  const constant =
+    "towards the class of rank 3 it is constant until the ranks change, and its zero gradient is no warning";
+  return [`z(1) - z(3) below the targeted DLR${needs}; ${constant}`];
 }
+
+/** Whether `dlrTargeted` towards the class of this rank is -1 wherever the ranks are those of the clean image. */
+export const isConstantTarget = (classes: number, rank: number | undefined): boolean => classes === 3 && rank === 3;
 
 /** KL(p || q) with p the given distribution [N,K] and q = softmax of the logits: what TRADES' attack ascends. */
 export function klFrom(probabilities: Tensor, logProbabilities: Tensor): AttackObjective {

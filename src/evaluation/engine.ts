@@ -108,6 +108,7 @@ class Session {
     this.#bench = {
       threat,
       judge,
+      classes: model.numClasses,
       victim: options.victim ? paced(options.victim) : judge,
       leave: description.leave,
       journal,

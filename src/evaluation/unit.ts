@@ -1,5 +1,6 @@
 // One unit of work: a run of an attack on a batch of one block's standing images.
 import {
+  isConstantTarget,
   isSearchAttack,
   judged,
   rankedClasses,
@@ -26,6 +27,7 @@ export interface Bench {
   readonly victim: Victim;
   /** Decides. */
   readonly judge: Victim;
+  readonly classes: number;
   readonly leave: boolean;
   readonly journal: Journal;
   readonly poll: (() => void) | undefined;
@@ -107,6 +109,7 @@ function searched(bench: Bench, run: SearchRun, images: UnitImages, key: Rng, pl
   const { threat, victim, judge, leave, journal } = bench;
   const saved = journal.saved(place);
   const before = saved?.spent ?? NOTHING;
+  const constant = isConstantTarget(bench.classes, run.rank);
   let zeroGradient = saved?.zeroGradient ?? [];
   let latest: SearchProgress | undefined;
   const save = (progress: SearchProgress) =>
@@ -122,7 +125,7 @@ function searched(bench: Bench, run: SearchRun, images: UnitImages, key: Rng, pl
   const onStep = (progress: SearchProgress) => {
     latest = progress;
     bench.onShare(progress.step / (run.search.steps + 1));
-    if (progress.step === 0) zeroGradient = withoutGradient(progress, images);
+    if (progress.step === 0 && !constant) zeroGradient = withoutGradient(progress, images);
     if (progress.step > 0 && journal.wantsSnapshot()) save(progress);
   };
   const { positions: _, ...given } = images;
