@@ -66,6 +66,17 @@ describe("checks that pass images through the network", () => {
   });
 });
 
+test("the absurd radius is searched by APGD-CE, which ends once all images are broken", () => {
+  scope(() => {
+    let asked = 0;
+    const counted = probe((x) => {
+      asked += 1;
+      return honest(x);
+    });
+    expect([absurdRadius(counted), asked < 40]).toEqual([[], true]);
+  });
+});
+
 test("a claimed sparsity that was not measured is a warning", () => {
   const weight = tensor([0, 0, 0, 1]);
   const model = { prunable: ["w"], params: new Map([["w", weight]]), buffers: new Map() } as unknown as Model;

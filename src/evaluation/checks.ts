@@ -1,5 +1,5 @@
 // What a reader should know before believing a number: as data, and in words.
-import { attacks as attackRegistry, isSearchAttack, pgd, type Threat, type Victim } from "../attacks/index.js";
+import { apgdCe, isSearchAttack, type Threat, type Victim } from "../attacks/index.js";
 import type { Model } from "../models/index.js";
 import { noGrad, ops, scope, type Tensor } from "../torch/index.js";
 import { DataError, expected, rng } from "../util/index.js";
@@ -7,7 +7,6 @@ import { confirm, rowsOf } from "./confirm.js";
 import type { Description } from "./description.js";
 import type { UnitLine } from "./lines.js";
 import type { NamedAttack } from "./list.js";
-import { buildAttack } from "./presets.js";
 import type { AttackOutcome, Check } from "./robustness.js";
 
 type Values = Check["values"];
@@ -121,18 +120,16 @@ export function maskApplied(model: Model, claimed: number | undefined): Check[] 
 
 const ABSURD = { factor: 4, images: 32, share: 0.2 };
 
-/** At four times the radius hardly anything should stand; where it does, gradients are probably of no use. */
+/** At four times the radius hardly anything should stand under APGD-CE; where it does, gradients are probably of no use. */
 export function absurdRadius({ judge, threat, x, y, correct, poll }: Probe): Check[] {
   const eps = Math.min(threat.eps * ABSURD.factor, threat.norm === "linf" ? 1 : Number.POSITIVE_INFINITY);
   const rows = correct.slice(0, ABSURD.images);
   if (threat.eps === 0 || rows.length < 8) return [];
-  if (threat.norm === "l1" && !attackRegistry.has("apgd-ce")) return [];
   const wide: Threat = { ...threat, eps, epsText: String(eps) };
   const [images, labels] = [rowsOf(x, rows), rowsOf(y, rows)];
-  const attack = threat.norm === "l1" ? buildAttack("apgd-ce", {}, wide).attack : pgd(wide, { steps: 40 });
   const indices = Int32Array.from(rows);
   const key = rng(0, "evaluation", "absurd radius");
-  const points = attack.perturb(judge, images, labels, { rng: key, indices, ...(poll && { poll }) });
+  const points = apgdCe(wide).perturb(judge, images, labels, { rng: key, indices, ...(poll && { poll }) });
   const standing = (rows.length - confirm(judge, wide, images, labels, points).rows.length) / rows.length;
   if (standing <= ABSURD.share) return [];
   const message = `${percent(standing)} of ${rows.length} images stand at ${ABSURD.factor} times the radius: gradients may be masked.`;
