@@ -39,6 +39,8 @@ export interface Attack {
   /** With what tells it from its kin, e.g. `pgd-20`. */
   readonly name: string;
   readonly threat: Threat;
+  /** What is done differently for this number of classes, in words; empty where nothing is. */
+  notes?(classes: number): readonly string[];
   /** x [N,C,H,W] in [0,1], y [N] -> xAdv of the same shape, inside the ball and [0,1]. */
   perturb(victim: Victim, x: Tensor, y: Tensor, options: PerturbOptions): Tensor;
 }

@@ -17,7 +17,7 @@ import { ops, type Tensor } from "../torch/index.js";
 import { expected, parseOptions, UsageError } from "../util/index.js";
 import { inputGradient } from "./attack.js";
 import { deltaOptimizer, fmnOptimizer, fmnScheduler, halfCosine, rateSchedule } from "./fmn-optimizer.js";
-import { type AttackObjective, crossEntropy, dlr, margin } from "./objectives.js";
+import { type AttackObjective, crossEntropy, dlr, dlrNotes, margin } from "./objectives.js";
 import { unit } from "./project.js";
 import type { AttackSearch, SearchState } from "./search.js";
 import { type SearchAttack, searchAttack } from "./search-attack.js";
@@ -146,9 +146,6 @@ export function fmnSearch(threat: Threat, options: FmnOptions = {}): AttackSearc
 /** FMN as an attack: an image is broken by a point inside the threat's ball. */
 export function fmn(threat: Threat, options: FmnOptions = {}): SearchAttack {
   const { steps } = parseOptions("fmn", fmnOptions, options);
-  const notes = (classes: number) =>
-    options.loss === "dlr" && classes < 3
-      ? [`fmn: the plain margin in place of DLR, since there are ${classes} classes`]
-      : [];
-  return searchAttack(`fmn-${steps}`, threat, [{ key: [], search: fmnSearch(threat, options) }], notes);
+  const runs = [{ key: [], search: fmnSearch(threat, options) }];
+  return searchAttack(`fmn-${steps}`, threat, runs, options.loss === "dlr" ? dlrNotes : undefined);
 }

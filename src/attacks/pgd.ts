@@ -5,7 +5,7 @@ import { z } from "zod";
 import { ops, scope, type Tensor } from "../torch/index.js";
 import { parseOptions, ratio, ratioField } from "../util/index.js";
 import { type Attack, attack, inputGradient, type PerturbOptions, startPoint, type Victim } from "./attack.js";
-import { type AttackObjective, crossEntropy, dlr, margin } from "./objectives.js";
+import { type AttackObjective, crossEntropy, dlr, dlrNotes, margin } from "./objectives.js";
 import { hasSteepest, projector, steepest } from "./project.js";
 import type { Threat } from "./threat.js";
 
@@ -96,5 +96,6 @@ export function pgd(threat: Threat, options: z.input<typeof pgdOptions> = {}): A
   });
   // A caller that has an objective of its own, as TRADES does, means that one.
   const objective = objectives[parsed.objective];
-  return { ...made, perturb: (victim, x, y, at) => made.perturb(victim, x, y, { objective, ...at }) };
+  const noted = parsed.objective === "dlr" && { notes: dlrNotes };
+  return { ...made, ...noted, perturb: (victim, x, y, at) => made.perturb(victim, x, y, { objective, ...at }) };
 }

@@ -18,7 +18,6 @@ export interface SearchRun {
 /** An attack made of searches, each on the images that those before it left standing. */
 export interface SearchAttack extends Attack {
   readonly runs: readonly SearchRun[];
-  /** What is done differently for this number of classes, in words; empty where nothing is. */
   notes(classes: number): readonly string[];
 }
 

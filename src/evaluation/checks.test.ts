@@ -7,6 +7,7 @@ import {
   absurdRadius,
   batchDependence,
   checkWeights,
+  classNotes,
   maskApplied,
   type Probe,
   probabilities,
@@ -16,6 +17,7 @@ import {
 } from "./checks.js";
 import type { Description } from "./description.js";
 import type { UnitLine } from "./lines.js";
+import { buildAttack } from "./presets.js";
 import type { AttackOutcome } from "./robustness.js";
 
 const threat = linf({ eps: "0.1" });
@@ -85,6 +87,15 @@ test("a claimed sparsity that was not measured is a warning", () => {
   // Whole counts: 0.76 of four weights is 3, and 0.78 is beyond what rounding explains.
   expect([0.76, 0.78].map((claimed) => maskApplied(model, claimed).length)).toEqual([0, 1]);
   expect(maskApplied(model, 0.9)).toMatchObject([{ code: "mask-not-applied", values: { measured: 0.75 } }]);
+});
+
+test("what is done differently for two classes is noted once, of whichever attack climbs DLR", () => {
+  const noted = (name: string, options: Record<string, unknown>) =>
+    classNotes([buildAttack(name, options, threat)], 2).map(({ message }) => message);
+  const instead = "the plain margin in place of DLR, which needs 3 classes and has 2";
+  expect(noted("fmn", { loss: "dlr" })).toEqual([`fmn: ${instead}`]);
+  expect(noted("pgd", { objective: "dlr" })).toEqual([`pgd: ${instead}`]);
+  expect([noted("fmn", {}), noted("pgd", {})]).toEqual([[], []]);
 });
 
 test("weights that are not finite are an error that names them", () => {

@@ -1,5 +1,5 @@
 // What a reader should know before believing a number: as data, and in words.
-import { apgdCe, isSearchAttack, type Threat, type Victim } from "../attacks/index.js";
+import { apgdCe, type Threat, type Victim } from "../attacks/index.js";
 import type { Model } from "../models/index.js";
 import { noGrad, ops, scope, type Tensor } from "../torch/index.js";
 import { DataError, expected, rng } from "../util/index.js";
@@ -93,9 +93,7 @@ export function batchDependence({ judge, x }: Probe): Check[] {
 /** What attacks do differently for few classes. */
 export function classNotes(attacks: readonly NamedAttack[], classes: number): Check[] {
   return attacks.flatMap(({ name, attack }) =>
-    (isSearchAttack(attack) ? attack.notes(classes) : []).map((text) =>
-      note("few-classes", `${name}: ${text}`, { attack: name, classes }),
-    ),
+    (attack.notes?.(classes) ?? []).map((text) => note("few-classes", `${name}: ${text}`, { attack: name, classes })),
   );
 }
 
