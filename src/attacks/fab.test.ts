@@ -8,7 +8,7 @@ import type { Victim } from "./attack.js";
 import { type FabSearchOptions, fabSearch } from "./fab.js";
 import { fab, fabT } from "./fab-attacks.js";
 import { changeNorm } from "./project.js";
-import { runSearch, type SearchContext } from "./search.js";
+import { type AttackSearchOptions, runSearch, type SearchContext, selectImages } from "./search.js";
 import { rankedClasses } from "./search-attack.js";
 import { l1, l2, linf, type Threat } from "./threat.js";
 
@@ -178,3 +178,17 @@ function linear(classes: number): Victim {
     },
   };
 }
+
+test.each([true, false])("holds a distance to eps exactly, where others allow for rounding (leave: %s)", (leave) => {
+  scope(() => {
+    // One image, so that its sums do not depend on which others are left.
+    const alone = selectImages(context, [0]);
+    const search = (eps: number, options: AttackSearchOptions) => {
+      const threat = linf({ eps: String(eps) });
+      return runSearch(fabSearch(threat, { steps: 10 }), threat, alone, options);
+    };
+    const [distance] = (search(0.1, { leave: false }).state.distance as Tensor).toNumbers() as [number];
+    const broken = [distance, distance / (1 + 5e-7)].map((eps) => search(eps, { leave }).broken[0]);
+    expect(broken).toEqual([1, 0]);
+  });
+});

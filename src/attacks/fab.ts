@@ -10,6 +10,7 @@
 // other part in the search. Where we deviate: the forward pass at a new v also makes the next planes of the images where it
 // is not misclassified, since v stays there; the gradient after the last step is left out. In linf and L2 most points are
 // misclassified on most steps, and the planes are made by a second pass; in L1 up to a fifth of the work is saved.
+// As in the reference a distance is compared with eps exactly: other attacks project, and rounding is theirs; here it is measured.
 // `faithful` always makes two. A point whose two highest logits are equal up to 1e-12 of the largest is not yet misclassified:
 // where v and x lie on different sides of a plane, alpha can make their overshoots cancel, so that v ends on the plane itself,
 // and in float64 the order of a sum would decide. In float32 only logits that are equal are meant.
@@ -101,6 +102,7 @@ export function fabSearch(threat: Threat, options: FabSearchOptions = {}): Attac
         moved: wrong,
       };
     },
+    mayCount: ({ distance }) => ops.le(distance, threat.eps),
   };
 }
 

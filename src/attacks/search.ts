@@ -51,6 +51,8 @@ export interface AttackSearch<S extends SearchState = SearchState> {
   readonly passes?: ((classes: number) => number) | undefined;
   begin(context: SearchContext): S;
   step(context: SearchContext, state: S, step: number): S;
+  /** Of which images `found` may count at the end, bool [N]; default of all, by the judge, who allows for rounding. */
+  mayCount?(state: S): Tensor;
   /** Frees what the search holds beside its state; called when it is over, whatever ended it. */
   end?(): void;
 }
@@ -187,7 +189,8 @@ class Loop {
       state = this.settle(after, step);
     }
     const { outcome, rows } = this;
-    if (rows.length > 0) this.record(state, allOf(rows.length), step);
+    const last = search.mayCount ? placesOf(search.mayCount(state)) : allOf(rows.length);
+    if (last.length > 0) this.record(state, last, step);
     return { ...outcome, state, rows };
   }
 
