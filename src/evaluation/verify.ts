@@ -1,14 +1,14 @@
 // A record is a claim that anyone can check: each broken image comes with a point, and one pass says whether it holds.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { l1, l2, linf, predict, reach, type Threat, type Victim } from "../attacks/index.js";
 import { type Split, split as splitOf } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
-import { loadTensors } from "../nn/index.js";
+import { loadTensors, readMetadata } from "../nn/index.js";
 import { ops, scope, type Tensor } from "../torch/index.js";
-import { DataError, diskError } from "../util/index.js";
+import { DataError, diskError, sha256 } from "../util/index.js";
 import { type BlockImages, blockImages } from "./block-images.js";
-import { changedCleanImages } from "./clean-images.js";
+import { changedCleanImages, cleanImageHashes, cleanPath } from "./clean-images.js";
 import { confirm, rowsOf } from "./confirm.js";
 import { type Description, modelDtype, weightsHash } from "./description.js";
 import { adversarialPath, describedIndices, imagesPath } from "./finish.js";
@@ -42,6 +42,8 @@ export interface Verification {
   readonly robustAccuracy: number;
   /** Whether the network has the very weights that the record names. */
   readonly sameWeights: boolean;
+  /** Of the data set that the record names, or those that it keeps itself, which nothing compares with the data set. */
+  readonly images: "data" | "kept";
 }
 
 export function threatOfRecord({ norm, eps }: Pick<Description, "norm" | "eps">): Threat {
@@ -92,15 +94,46 @@ export function loadAdversarial(folder: string): WarmStart {
   return found;
 }
 
+/** Whether a data set is the very file of images that the record keeps. */
+function isKept(folder: string, { data }: Description, { source }: Split["dataset"]): boolean {
+  const path = cleanPath(folder);
+  if (source.sha256 === data.sha256 || !existsSync(path)) return false;
+  return source.sha256 === sha256(readFileSync(path)) && readMetadata(path).data === data.sha256;
+}
+
+/** The record's own file has its images in the order of the evaluation, whatever their positions in the data set. */
+function keptImages(folder: string, split: Split, wanted: Int32Array): Split {
+  const positions = [...cleanImageHashes(folder).keys()];
+  if (positions.length < wanted.length) {
+    const what = `all ${wanted.length} images of the record, got the ${positions.length} that it keeps; give its data set`;
+    throw new DataError(`${cleanPath(folder)}: expected ${what}`, { code: "data/record" });
+  }
+  if (positions.some((at, row) => at !== wanted[row])) {
+    const what = "the images of the record in its order, got others; the evaluation's own command writes it again";
+    throw new DataError(`${cleanPath(folder)}: expected ${what}`, { code: "data/record" });
+  }
+  return splitOf(
+    split.dataset,
+    Int32Array.from(positions, (_, row) => row),
+  );
+}
+
 /** The record's images in the given data, by their positions in the data set. */
-function imagesOf(split: Split, description: Description, model: Model): BlockImages {
+function imagesOf(folder: string, split: Split, description: Description, model: Model): BlockImages {
+  const positions = describedIndices(description);
+  const at = { dtype: modelDtype(model), classes: model.numClasses };
+  if (isKept(folder, description, split.dataset)) {
+    return { ...blockImages(keptImages(folder, split, positions), at), indices: positions };
+  }
   if (split.dataset.source.sha256 !== description.data.sha256) {
     const { sha256 } = split.dataset.source;
     const what = `data with SHA-256 ${description.data.sha256.slice(0, 12)}..., got ${sha256.slice(0, 12)}...`;
-    throw new DataError(`verify: expected ${what}: these are other images`, { code: "data/hash" });
+    throw new DataError(
+      `verify: expected ${what}: these are other images; give the record's data set, or --images ${cleanPath(folder)}`,
+      { code: "data/hash" },
+    );
   }
-  const exact = splitOf(split.dataset, describedIndices(description));
-  return blockImages(exact, { dtype: modelDtype(model), classes: model.numClasses });
+  return blockImages(splitOf(split.dataset, positions), at);
 }
 
 interface Given {
@@ -166,7 +199,8 @@ function rowsWhere(claims: readonly ImageRecord[], holds: (claim: ImageRecord) =
 export function verifyRecord(folder: string, model: Model, split: Split): Verification {
   const description = described(folder);
   const claims = readImages(folder);
-  const images = imagesOf(split, description, model);
+  const images = imagesOf(folder, split, description, model);
+  const kept = isKept(folder, description, split.dataset);
   if (claims.length !== images.count) {
     const what = `${images.count} images, as record.json says, got ${claims.length}`;
     throw new DataError(`${imagesPath(folder)}: expected ${what}`, { code: "data/record" });
@@ -175,7 +209,7 @@ export function verifyRecord(folder: string, model: Model, split: Split): Verifi
   try {
     const given = { judge: bindNetwork(model, model).victim, threat: threatOfRecord(description), adversarial };
     const blocks = Array.from({ length: images.blocks }, (_, block) => checkBlock(given, images, block, claims));
-    const changed = changedCleanImages(folder, split.dataset);
+    const changed = kept ? [] : changedCleanImages(folder, split.dataset);
     const failures = [
       ...blocks.flatMap((reasons) =>
         Array.from(reasons, ([at, reason]) => ({ index: images.indices[at] as number, reason })),
@@ -195,6 +229,7 @@ export function verifyRecord(folder: string, model: Model, split: Split): Verifi
       contradictions,
       robustAccuracy: (claims.length - confirmed) / claims.length,
       sameWeights,
+      images: kept ? "kept" : "data",
     };
   } finally {
     adversarial.points.dispose();

@@ -9,18 +9,15 @@ import {
   type AttackListOptions,
   attackList,
   buildAttacks,
-  loadAdversarial,
   mergeRecord,
   presets,
   type Robustness,
-  verifyRecord,
 } from "../../src/evaluation/index.js";
 import { type Model, withState } from "../../src/models/index.js";
-import { cloneParams, loadTensors, saveTensors } from "../../src/nn/index.js";
-import { liveTensors, ops, scope, type Tensor, tensor } from "../../src/torch/index.js";
-import { rng } from "../../src/util/index.js";
-import { splitOf } from "../support/oracle-split.js";
-import { copyOf, freeModel, tinyData, trainedTiny } from "../support/tiny.js";
+import { cloneParams } from "../../src/nn/index.js";
+import { liveTensors, ops, scope, type Tensor } from "../../src/torch/index.js";
+import { manyImages } from "../support/many-images.js";
+import { copyOf, freeModel, trainedTiny } from "../support/tiny.js";
 
 const threat: Threat = linf({ eps: "8/255" });
 const folders: string[] = [];
@@ -32,27 +29,6 @@ const newFolder = () => {
 
 let model: Model;
 let data: Split;
-
-/** 300 images in three blocks: the training images again and again, with other noise and paler, so that some are easy to break. */
-function manyImages(): Split {
-  const { train } = tinyData();
-  return scope(() => {
-    const { images, labels } = train.dataset;
-    const times = Math.ceil(300 / train.length);
-    const at = tensor(
-      BigInt64Array.from([...train.indices].flatMap((i) => Array(times).fill(i)).slice(0, 300), BigInt),
-    );
-    const picked = ops.indexSelect(images, 0, at);
-    const values = picked.toArray() as Uint8Array;
-    for (let i = 0; i < values.length; i++) {
-      const share = 0.1 + ((Math.floor(i / 192) * 7) % 60) / 60;
-      const moved = 128 + share * ((values[i] as number) - 128) + Math.floor(60 * rng(0, "pixel", i).uniform()) - 30;
-      values[i] = Math.max(0, Math.min(255, moved));
-    }
-    const noisy = tensor(values, picked.shape);
-    return splitOf("tiny", noisy, ops.indexSelect(labels, 0, at), 4);
-  });
-}
 
 beforeAll(async () => {
   model = await trainedTiny();
@@ -247,78 +223,6 @@ describe("a record", () => {
     expect(() => evaluate({ record: { folder }, threat: wider })).toThrow('eps: the record has "8/255", now "0.04"');
     expect(() => evaluate({ record: { folder }, attacks: attacks().slice(1) })).toThrow("attacks[0].name");
     expect(() => evaluate({ record: { folder }, seed: 4 })).toThrow("seed: the record has 3, now 4");
-  });
-
-  test("verifies in one pass, and not with other weights or other points", () => {
-    const checked = verifyRecord(folder, model, data);
-    expect(checked).toMatchObject({ holds: true, failures: [], sameWeights: true });
-    expect(checked.robustAccuracy).toBe(whole.robustAccuracy);
-    const other = copyOf(model);
-    for (const tensor of other.params.values()) ops.mul_(tensor, -1);
-    const refuted = verifyRecord(folder, other, data);
-    expect(refuted).toMatchObject({ holds: false, sameWeights: false });
-    freeModel(other);
-    const invented = newFolder();
-    evaluate({ record: { folder: invented } });
-    const standing = whole.images.find(({ brokenBy }) => brokenBy === null);
-    const images = whole.images.map((image) =>
-      image === standing ? { ...image, brokenBy: "pgd", adversarial: 0, norm: 0.01 } : image,
-    );
-    writeFileSync(join(invented, "images.json"), JSON.stringify(images));
-    const first = (whole.images[0] as { index: number }).index;
-    const { tensors, metadata } = loadTensors(join(invented, "clean.safetensors"));
-    ops.add_(ops.select(tensors.get("images") as Tensor, 0, 0), 1);
-    saveTensors(join(invented, "clean.safetensors"), tensors, { data: metadata.data as string });
-    expect(verifyRecord(invented, model, data).failures).toEqual([
-      { index: standing?.index, reason: "there is no point for it" },
-      { index: first, reason: "its clean image is not the data set's" },
-    ]);
-  });
-
-  test("does not hold where its numbers or verdicts are others than its images and points give", () => {
-    const forged = newFolder();
-    cpSync(folder, forged, { recursive: true });
-    const write = (images: readonly object[]) => writeFileSync(join(forged, "images.json"), JSON.stringify(images));
-    const result = { ...whole, robustAccuracy: 0.9, after: { ...whole.after, pgd: 0.95 } };
-    writeFileSync(join(forged, "result.json"), JSON.stringify(result));
-    const numbers = verifyRecord(forged, model, data);
-    expect([numbers.holds, numbers.failures]).toEqual([false, []]);
-    expect(numbers.contradictions).toEqual([
-      `result.json has robustAccuracy 0.9, its images give ${whole.robustAccuracy}`,
-      `result.json has after pgd 0.95, its images give ${whole.after.pgd}`,
-    ]);
-    const [wrong, also] = whole.images.filter(({ brokenBy }) => brokenBy === "clean");
-    const broken = whole.images.find(({ brokenBy }) => brokenBy === "pgd");
-    write(
-      whole.images.map((image) => {
-        if (image === wrong) return { ...image, brokenBy: null };
-        if (image === also) return { ...image, brokenBy: null, clean: image.label };
-        return image === broken ? { ...image, brokenBy: null, adversarial: null } : image;
-      }),
-    );
-    const { holds, failures } = verifyRecord(forged, model, data);
-    expect(holds).toBe(false);
-    expect(new Map(failures.map(({ index, reason }) => [index, reason]))).toEqual(
-      new Map([
-        [wrong?.index, "it is wrong as it is, and not said to be"],
-        [also?.index, "the network sees another class in the clean image"],
-        [broken?.index, "there is a point that breaks it"],
-      ]),
-    );
-  });
-
-  test("warms the start of another network: the same claim about what stands, with attacks spared", () => {
-    const parent = loadAdversarial(folder);
-    const warm = evaluate({ warmStart: parent });
-    expect(warm.warmStart?.tried).toBe(parent.indices.length);
-    expect(warm.warmStart?.spared).toBe(parent.indices.length);
-    expect(warm.robustAccuracy).toBe(whole.robustAccuracy);
-    expect(warm.images.filter(({ brokenBy }) => brokenBy === "warm-start")).toHaveLength(parent.indices.length);
-    expect(warm.passes.forward).toBeLessThan(whole.passes.forward);
-    // In a smaller ball the points are moved inside, and each is judged there.
-    const smaller = evaluate({ warmStart: parent, threat: linf({ eps: "1/255" }), attacks: attacks().slice(0, 1) });
-    for (const { norm } of smaller.images) if (norm !== null) expect(norm).toBeLessThanOrEqual(1.000001 / 255 + 1e-7);
-    parent.points.dispose();
   });
 });
 

@@ -3,7 +3,7 @@ import type { VerifyResult } from "../jobs/eval-options.js";
 import { answerText } from "./eval-text.js";
 
 const verified: VerifyResult = {
-  ...{ kind: "verified", record: "evals/a", examples: 10, cleanAccuracy: 0.9, recorded: 0.5 },
+  ...{ kind: "verified", images: "data", record: "evals/a", examples: 10, cleanAccuracy: 0.9, recorded: 0.5 },
   ...{
     holds: true,
     claimed: 5,
@@ -25,6 +25,7 @@ test("a record that is verified has one verdict", () => {
     "the record does not hold for this network, whose weights are not those of the record; its points leave at most " +
       "50.0 % of the images to these weights",
   ]);
+  expect(lines({ images: "kept" })[1]).toContain("not compared with its data set");
   const failures = [{ index: 3, reason: "there is no point for it" }];
   const contradictions = ["result.json has robustAccuracy 0.9, its images give 0.5"];
   expect(lines({ holds: false, failures, contradictions })).toEqual([

@@ -157,7 +157,7 @@ function verdictText({ holds, sameWeights, failures, robustAccuracy }: VerifyRes
 }
 
 function verifiedText(result: VerifyResult): string {
-  const { record, claimed, confirmed, failures, contradictions, examples } = result;
+  const { record, claimed, confirmed, failures, contradictions, examples, images } = result;
   const more = failures.length > SHOWN ? [`  and ${failures.length - SHOWN} more`] : [];
   return [
     `${record}: ${count(confirmed)} of ${count(claimed)} broken images confirmed, of ${count(examples)}`,
@@ -165,6 +165,7 @@ function verifiedText(result: VerifyResult): string {
     ...contradictions.map((contradiction) => `  ${contradiction}`),
     ...failures.slice(0, SHOWN).map(({ index, reason }) => `  image ${index}: ${reason}`),
     ...more,
+    ...(images === "kept" ? ["the images are those that the record keeps, not compared with its data set"] : []),
   ].join("\n");
 }
 
