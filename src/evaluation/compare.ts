@@ -150,7 +150,9 @@ function describedDifferences({ a, b }: Described): string[] {
     ...said("search", ({ model, leave }) => `${model.search}, broken images ${leave ? "leave" : "stay"}`),
     ...said("arithmetic", ({ model }) => model.dtype),
     ...said("attacks on all images", ({ individual }) => (individual ? "yes" : "no")),
-    ...said("warm start", ({ warmStart }) => warmStart?.source ?? "none"),
+    ...(a.warmStart?.sha256 === b.warmStart?.sha256
+      ? []
+      : said("warm start", ({ warmStart }) => warmStart?.source ?? "none")),
   ];
 }
 

@@ -18,7 +18,7 @@ import { mergeRecord } from "./finish.js";
 import { addSpent, type Journal, memoryJournal } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { type Line, type UnitLine, WARM_START } from "./lines.js";
-import { ALL, type AttackListOptions, checkOptions, type ListProgress } from "./list.js";
+import { ALL, type AttackListOptions, checkOptions, checkWarmStart, type ListProgress } from "./list.js";
 import { type Pace, paceOf } from "./pace.js";
 import { openRecord } from "./record.js";
 import type { Robustness } from "./robustness.js";
@@ -38,6 +38,7 @@ export function* evaluation(
   const dtype = modelDtype(model);
   const { examples, indices, record, shard = ALL } = options;
   const images = blockImages(split, { examples, indices, dtype, classes: model.numClasses });
+  if (options.warmStart) checkWarmStart(options.warmStart, model, split);
   const description = describe(model, split, images, options);
   const warn = options.onWarning ?? (() => undefined);
   const journal = record
@@ -237,7 +238,7 @@ class Session {
 
   /** Tries the given points, moved into this threat's ball, on the block's images that have one. */
   #tryPoints(block: number): void {
-    const { points, indices } = this.#options.warmStart as NonNullable<AttackListOptions["warmStart"]>;
+    const { points, indices } = this.#options.warmStart as WarmStart;
     const { threat, judge } = this.#bench;
     const rowOf = new Map(Array.from(indices, (index, row) => [index, row]));
     const [first, end] = this.#images.range(block);

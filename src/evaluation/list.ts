@@ -1,6 +1,8 @@
 import type { Attack, Threat, Victim } from "../attacks/index.js";
+import type { Split } from "../data/index.js";
+import type { Model } from "../models/index.js";
 import type { Tensor } from "../torch/index.js";
-import { expected, UsageError } from "../util/index.js";
+import { DataError, expected, UsageError } from "../util/index.js";
 import { WARM_START } from "./lines.js";
 import type { Check, Interval, Robustness } from "./robustness.js";
 import type { Work } from "./work.js";
@@ -26,6 +28,8 @@ export interface WarmStart {
   readonly source: string;
   /** SHA-256 of where they come from. */
   readonly sha256: string;
+  /** SHA-256 of the data set that their positions are in, where it is known: points of other images are refused. */
+  readonly data?: string | undefined;
 }
 
 /** Where an evaluation is written, to be resumed and verified. */
@@ -120,4 +124,21 @@ export function checkOptions({ attacks, batchSize = BLOCK, shard = ALL }: Attack
   if (!(Number.isInteger(index) && Number.isInteger(of) && index >= 0 && index < of)) {
     refuse("shard { index, of } with 0 <= index < of", shard);
   }
+}
+
+/** Points are tried by position: those of other images would be tried on strangers. */
+export function checkWarmStart({ points, data, source }: WarmStart, model: Model, split: Split): void {
+  const shape = points.shape.slice(1);
+  if (String(shape) !== String(model.inputShape)) {
+    const what = `images of shape [${model.inputShape}], as the network takes them, got [${shape}]`;
+    throw new DataError(`warm start ${source}: expected ${what}; choose a record of this data set`, {
+      code: "data/warm-start",
+    });
+  }
+  const { name, source: own } = split.dataset;
+  if (data === undefined || data === own.sha256) return;
+  const what = `points of ${name} (SHA-256 ${own.sha256.slice(0, 12)}...), got those of data with ${data.slice(0, 12)}...`;
+  throw new DataError(`warm start ${source}: expected ${what}; evaluate both on one --data or one --images`, {
+    code: "data/warm-start",
+  });
 }

@@ -69,7 +69,11 @@ export function readLines(folder: string): RecordedLine[] {
 
 /** A half-finished evaluation goes on as it began: otherwise its number would be nobody's. */
 function refuseOther(folder: string, found: Description, wanted: Description): void {
-  const compared = ({ versions: _, ...rest }: Description) => rest;
+  // Where a warm start lies is for people; its hash says what it is.
+  const compared = ({ versions: _, warmStart, ...rest }: Description) => ({
+    ...rest,
+    warmStart: warmStart?.sha256 ?? null,
+  });
   const all = differences(compared(found), compared(wanted));
   if (all.length === 0) return;
   const lines = all

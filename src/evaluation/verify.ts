@@ -88,6 +88,7 @@ export function loadAdversarial(folder: string): WarmStart {
     indices: Int32Array.from(indices.toNumbers()),
     source: folder,
     sha256: metadata.sha256 ?? "",
+    data: metadata.data,
   };
   indices.dispose();
   labels.dispose();

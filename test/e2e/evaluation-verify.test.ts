@@ -140,3 +140,21 @@ test("warms the start of another network: the same claim about what stands, with
   for (const { norm } of smaller.images) if (norm !== null) expect(norm).toBeLessThanOrEqual(1.000001 / 255 + 1e-7);
   parent.points.dispose();
 });
+
+test("warms no start of other images, and is known by its hash wherever it lies", () => {
+  const parent = loadAdversarial(folder);
+  const record = { folder: newFolder() };
+  evaluate({ warmStart: parent, record });
+  expect(() => evaluate({ warmStart: { ...parent, source: "./elsewhere" }, record })).not.toThrow();
+  expect(() => evaluate({ warmStart: { ...parent, sha256: "other" }, record })).toThrow(/warmStart: the record has/);
+  const strange = { ...parent, data: "0123456789abcdef" };
+  expect(() => evaluate({ warmStart: strange })).toThrow(
+    expect.objectContaining({
+      name: "DataError",
+      message: expect.stringMatching(/got those of data with 0123456789ab.*one --images/),
+    }),
+  );
+  const wide = { ...parent, points: ops.cat([parent.points, parent.points], { dim: 3 }) };
+  expect(() => evaluate({ warmStart: wide })).toThrow(/expected images of shape \[3,8,8\].*got \[3,8,16\]/);
+  for (const each of [parent, wide]) each.points.dispose();
+});

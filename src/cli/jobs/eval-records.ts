@@ -146,7 +146,7 @@ function verifyCurve(folder: string, { model, split, origin }: Opened): VerifyRe
   const sameWeights = origin.sha256 === file.key.weights;
   const holds = sameWeights && found.failures.length === 0;
   const said = { kind: "verified", record: folder, examples, cleanAccuracy, recorded } as const;
-  return { ...said, ...found, holds, contradictions: [], sameWeights };
+  return { ...said, ...found, holds, contradictions: [], sameWeights, images: "data" };
 }
 
 /** What is wrong with the distances that a list's record has beside it. */
