@@ -71,6 +71,7 @@ function outcomes(description: Description, ledger: Ledger, lines: readonly Unit
     return {
       attack,
       ...(options.has(attack) && { options: options.get(attack) }),
+      ...(mine.length === 0 && { skipped: true as const }),
       tried: triedBy(mine),
       broken: description.individual ? own.size : broken.size - before,
       robustAccuracy: robust / examples,

@@ -127,14 +127,26 @@ test("classes beyond the names are numbered", () => {
 
 test("as Markdown it names checks and an early end, and a bar in a name breaks no table", () => {
   const checks = [{ code: "zero-gradient", severity: "warning" as const, message: "No gradient.", values: {} }];
-  const verdict = { question: "robust < 0.40", answer: true, bound: 0.39 };
+  const verdict = { question: "robust < 0.40", answer: true, bound: 0.39, early: true };
   const text = cardMarkdown(cardOf({ checks, verdict }));
-  expect(text).toContain("Robust accuracy **50.00 %**");
+  expect(text).toContain("Robust accuracy **at most 50.00 %**");
   expect(text).toContain("- warning `zero-gradient`: No gradient.");
   expect(text).toContain("Ended early: *robust < 0.40* is true; known bound 39.00 %.");
   expect(text).toContain("| a\\|b | 3 | 66.67 % | 33.33 % |");
   expect(text).toContain("| fc.weight | 50.00 % |");
   expect(text).toContain("| images | 4: 0 to 2, 9 |");
+});
+
+test("attacks that an early end left out have no row, and a question that ended nothing is told of as such", () => {
+  const [ran] = cardOf().attacks;
+  const never = { ...ran, attack: "square", tried: 0, broken: 0, skipped: true };
+  const text = cardMarkdown(cardOf({ attacks: [ran, never] }));
+  expect(text).toContain("| apgd-ce | 3 |");
+  expect(text).not.toContain("| square |");
+  const verdict = { question: "robust > 1 %", answer: true, bound: 0.5 };
+  const asked = cardMarkdown(cardOf({ verdict }));
+  expect(asked).toContain("Robust accuracy **50.00 %**");
+  expect(asked).toContain("Asked: *robust > 1 %* is true; known bound 50.00 %.");
 });
 
 test("it is written as both", () => {

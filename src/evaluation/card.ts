@@ -136,7 +136,8 @@ function attackRow({ attack, tried, broken, robustAccuracy, passes, seconds, ...
 function attackTable(card: Card): string {
   const head = ["attack", "tried", "broken", "robust after", "95 % interval", "forward", "backward", "seconds"];
   const clean = ["(clean)", card.examples, "", percent(card.cleanAccuracy), interval(card.cleanInterval), "", "", ""];
-  return markdownTable(head, [clean, ...card.attacks.map(attackRow)]);
+  const ran = card.attacks.filter(({ skipped }) => skipped !== true);
+  return markdownTable(head, [clean, ...ran.map(attackRow)]);
 }
 
 const checkLine = ({ severity, code, message }: Check) => `- ${severity} \`${code}\`: ${message}`;
@@ -216,9 +217,11 @@ function minimumNormSection({ minimumNorm: found }: Card): string[] {
 /** The card as a page of Markdown. */
 export function cardMarkdown(card: Card): string {
   const { verdict, checks, model } = card;
-  const claim = `Robust accuracy **${percent(card.robustAccuracy)}** (95 % interval ${interval(card.interval)}), clean accuracy ${percent(card.cleanAccuracy)}, over all ${card.examples} images.`;
+  const most = verdict?.early === true ? "at most " : "";
+  const claim = `Robust accuracy **${most}${percent(card.robustAccuracy)}** (95 % interval ${interval(card.interval)}), clean accuracy ${percent(card.cleanAccuracy)}, over all ${card.examples} images.`;
   const early =
-    verdict && `Ended early: *${verdict.question}* is ${verdict.answer}; known bound ${percent(verdict.bound)}.`;
+    verdict &&
+    `${verdict.early ? "Ended early" : "Asked"}: *${verdict.question}* is ${verdict.answer}; known bound ${percent(verdict.bound)}.`;
   const classes = card.classes.map((c) => [
     c.name,
     c.examples,

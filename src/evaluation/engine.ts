@@ -344,7 +344,8 @@ class Session {
     const bound = this.#bound;
     const ended = missingUnits(this.#description, this.ledger, () => true) === 0;
     const known = answer(this.#question, bound, ended);
-    return known === undefined ? undefined : { question: this.#question.text, answer: known, bound };
+    if (known === undefined) return undefined;
+    return { question: this.#question.text, answer: known, bound, ...(!ended && { early: true as const }) };
   }
 
   /** A long search tells where it is, once a second. */

@@ -33,6 +33,8 @@ export interface AttackOutcome {
   readonly broken: number;
   readonly robustAccuracy: number;
   readonly interval: Interval;
+  /** Set where the evaluation ended before it. */
+  readonly skipped?: true;
   /** What this attack alone leaves, where every attack was tried on every image (`individual`). */
   readonly alone?: number | undefined;
   readonly passes: { readonly forward: number; readonly backward: number };
@@ -74,7 +76,15 @@ export interface Robustness {
   /** Set where adversarial examples of another network were tried first: images that no attack had to break are spared. */
   readonly warmStart?: { readonly source: string; readonly tried: number; readonly spared: number } | undefined;
   /** Set where a question was asked, which may have ended the evaluation early: what was asked, and what is known. */
-  readonly verdict?: { readonly question: string; readonly answer: boolean; readonly bound: number } | undefined;
+  readonly verdict?:
+    | {
+        readonly question: string;
+        readonly answer: boolean;
+        readonly bound: number;
+        /** The evaluation ended before all attacks had run: the accuracy is the bound so far. */
+        readonly early?: true;
+      }
+    | undefined;
   readonly passes: { readonly forward: number; readonly backward: number };
   readonly seconds: number;
 }

@@ -243,7 +243,8 @@ test("individually, each attack sees every image; the worst case over them is th
 test("a question ends it early, with the bound that decided it", () => {
   const all = evaluate();
   const early = evaluate({ until: `robust < ${(all.after.pgd as number) + 0.001}` });
-  expect(early.verdict).toMatchObject({ answer: true });
+  expect(early.verdict).toMatchObject({ answer: true, early: true });
+  expect(early.attacks.map(({ skipped }) => skipped === true)).toEqual([false, true, true, true]);
   expect(early.verdict?.bound).toBe(early.robustAccuracy);
   expect(early.after.square).toBe(early.after.pgd);
   expect(early.passes.forward).toBeLessThan(all.passes.forward);

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import type { VerifyResult } from "../jobs/eval-options.js";
+import { robustnessOf } from "../../../test/support/robustness.js";
+import type { AttackOutcome } from "../../evaluation/index.js";
+import type { EvalResult, VerifyResult } from "../jobs/eval-options.js";
 import { answerText } from "./eval-text.js";
 
 const verified: VerifyResult = {
@@ -33,4 +35,24 @@ test("a record that is verified has one verdict", () => {
     "  result.json has robustAccuracy 0.9, its images give 0.5",
     "  image 3: there is no point for it",
   ]);
+});
+
+const attacked: EvalResult = {
+  ...robustnessOf([
+    { index: 0, label: 0, clean: 0, brokenBy: null },
+    { index: 1, label: 1, clean: 1, brokenBy: "apgd-ce" },
+  ]),
+  ...{ kind: "evaluation", status: "done", model: "m.safetensors", weights: "aa", seed: 0, versions: {}, results: [] },
+  data: { name: "made", sha256: "dd" },
+};
+
+test("attacks that an early end left out are named, and have no row", () => {
+  const [ran] = attacked.attacks as [AttackOutcome];
+  const attacks: AttackOutcome[] = [ran, { ...ran, attack: "square", tried: 0, broken: 0, skipped: true }];
+  const verdict = { question: "robust < 60 %", answer: true, bound: 0.5, early: true } as const;
+  const text = answerText({ ...attacked, attacks, verdict });
+  expect(text).toMatch(/^apgd-ce /m);
+  expect(text).not.toMatch(/^square/m);
+  expect(text).toContain("robust < 60 %: yes, robust accuracy is at most 50.0 %\nnot run: square\n");
+  expect(answerText(attacked)).not.toContain("not run");
 });

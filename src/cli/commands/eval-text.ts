@@ -100,7 +100,9 @@ function listText(result: EvalResult): string {
   const { attacks = [], cleanAccuracy = 0, cleanInterval = [0, 1], examples = 0, verdict } = result;
   const head = ["after", "tried", "broken", "robust", "95 % interval", "time"];
   const clean = ["clean", count(examples), "", percent(cleanAccuracy), between(cleanInterval), ""];
-  const rows = attacks.map(({ attack, tried, broken, robustAccuracy, interval, seconds }) => [
+  const skipped = attacks.filter((each) => each.skipped === true);
+  const ran = attacks.filter((each) => each.skipped !== true);
+  const rows = ran.map(({ attack, tried, broken, robustAccuracy, interval, seconds }) => [
     attack,
     count(tried),
     count(broken),
@@ -119,6 +121,7 @@ function listText(result: EvalResult): string {
     ...(verdict
       ? [`${verdict.question}: ${verdict.answer ? "yes" : "no"}, robust accuracy is at most ${percent(verdict.bound)}`]
       : []),
+    ...(skipped.length > 0 ? [`not run: ${skipped.map(({ attack }) => attack).join(", ")}`] : []),
     ...besideText(result),
     `${result.preset}, ${result.norm} eps ${result.eps}, ${count(examples)} images`,
     originText(result),

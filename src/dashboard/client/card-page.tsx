@@ -5,6 +5,7 @@ import { ImageBrowser } from "./image-browser.js";
 import { useAnswer } from "./use-answer.js";
 
 function Attacks({ card }: { readonly card: CardShown }) {
+  const ran = card.attacks.filter(({ skipped }) => skipped !== true);
   return (
     <div class="scroll">
       <table>
@@ -35,7 +36,7 @@ function Attacks({ card }: { readonly card: CardShown }) {
           </tr>
         </thead>
         <tbody>
-          {card.attacks.map((each) => (
+          {ran.map((each) => (
             <tr key={each.attack}>
               <th scope="row">{each.attack}</th>
               <td class="num">{count(each.tried)}</td>
@@ -110,8 +111,12 @@ export function CardPage({ id }: { readonly id: string }) {
       </h1>
       <p class="note">{summary.path}</p>
       <p class="lead">
-        Robust accuracy <strong>{percent(card.robustAccuracy, 2)} %</strong> (95 % interval{" "}
-        {percentInterval(card.interval)}), clean accuracy {percent(card.cleanAccuracy, 2)} %, over all{" "}
+        Robust accuracy{" "}
+        <strong>
+          {card.verdict?.early === true ? "at most " : ""}
+          {percent(card.robustAccuracy, 2)} %
+        </strong>{" "}
+        (95 % interval {percentInterval(card.interval)}), clean accuracy {percent(card.cleanAccuracy, 2)} %, over all{" "}
         {count(card.examples)} images.
       </p>
       <Attacks card={card} />
