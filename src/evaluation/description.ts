@@ -48,10 +48,21 @@ export function weightsHash(model: Pick<Model, "params" | "buffers">): string {
   return sha256(chunks);
 }
 
-/** What an image's record says of a search: `target 3`; nothing where the attack has one search only. */
+/**
+ * What an image's record says of a search: `rank 3` for the target of that rank among the clean logits, `restart 2` or
+ * `rank 3 restart 2` where there are several; nothing where the attack has one search only.
+ */
 export function runNames({ attack }: NamedAttack): string[] {
   if (!isSearchAttack(attack) || attack.runs.length === 1) return [""];
-  return attack.runs.map(({ key }) => key.join(" "));
+  const { runs } = attack;
+  const restarted = new Set(runs.map(({ rank }) => rank)).size < runs.length;
+  const names = runs.map(({ key, rank }) => {
+    const restart = key.at(-1);
+    const parts = rank === undefined ? [] : [`rank ${rank}`];
+    return [...parts, ...(restarted && typeof restart === "number" ? [`restart ${restart + 1}`] : [])].join(" ");
+  });
+  // An attack of someone else's may have other keys.
+  return new Set(names).size === names.length ? names : runs.map(({ key }) => key.join(" "));
 }
 
 export const modelDtype = (model: Model): DType => {

@@ -20,7 +20,7 @@ import { Ledger } from "./ledger.js";
 import { type Line, type UnitLine, WARM_START } from "./lines.js";
 import { ALL, type AttackListOptions, checkOptions, checkWarmStart, type ListProgress } from "./list.js";
 import { type Pace, paceOf } from "./pace.js";
-import { openRecord } from "./record.js";
+import { openRecord, withRecordedRuns } from "./record.js";
 import type { Robustness } from "./robustness.js";
 import { type Bench, cleanLogits, type PlannedRun, plannedRuns, runUnit, unitImages } from "./unit.js";
 import { answer, parseUntil, type Question } from "./until.js";
@@ -39,7 +39,8 @@ export function* evaluation(
   const { examples, indices, record, shard = ALL } = options;
   const images = blockImages(split, { examples, indices, dtype, classes: model.numClasses });
   if (options.warmStart) checkWarmStart(options.warmStart, model, split);
-  const description = describe(model, split, images, options);
+  const described = describe(model, split, images, options);
+  const description = record ? withRecordedRuns(described, record.folder) : described;
   const warn = options.onWarning ?? (() => undefined);
   const journal = record
     ? openRecord(record.folder, description, { ...record, shard: shard.index, warn })

@@ -67,6 +67,16 @@ export function readLines(folder: string): RecordedLine[] {
   });
 }
 
+/** With the names of runs that a record has, which may be those of an earlier version: they only label its lines. */
+export function withRecordedRuns(wanted: Description, folder: string): Description {
+  const found = findDescription(folder);
+  const attacks = wanted.attacks.map((attack, i) => {
+    const runs = found?.attacks[i]?.runs ?? [];
+    return runs.length === attack.runs.length ? { ...attack, runs } : attack;
+  });
+  return { ...wanted, attacks };
+}
+
 /** A half-finished evaluation goes on as it began: otherwise its number would be nobody's. */
 function refuseOther(folder: string, found: Description, wanted: Description): void {
   // Where a warm start lies is for people; its hash says what it is.

@@ -15,7 +15,7 @@ export interface ImageRecord {
   readonly adversarial: number | null;
   /** The attack that broke it, `clean` where it is wrong as it is, `warm-start` where a parent's example did; null: stands. */
   readonly brokenBy: string | null;
-  /** Restart or target of that attack, e.g. `target 3`; empty where there is one search only. */
+  /** Which search of that attack: `rank 3`, `restart 2`, `rank 3 restart 2`; empty where there is one only. */
   readonly run: string;
   /** Iteration or query at which it broke, 0 for the start; null where it did not, or the attack does not tell. */
   readonly step: number | null;

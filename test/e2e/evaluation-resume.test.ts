@@ -73,6 +73,11 @@ test("a list of attacks: accuracy falls, the record says why, and nothing is lef
   expect(liveTensors()).toBe(before);
   expect(found.examples).toBe(300);
   expect(found).toMatchObject({ search: "exact", leave: true });
+  const runsOf = (name: string) =>
+    new Set(found.images.flatMap(({ brokenBy, run }) => (brokenBy === name ? [run] : [])));
+  expect([...runsOf("apgd-ce")].every((run) => ["restart 1", "restart 2"].includes(run))).toBe(true);
+  expect([...runsOf("apgd-t")].every((run) => ["rank 2", "rank 3", "rank 4"].includes(run))).toBe(true);
+  expect(runsOf("apgd-t").size).toBeGreaterThan(0);
   expect(found.attacks.map(({ options }) => options)).toMatchObject([
     ...[{ steps: 3 }, { steps: 12, restarts: 2 }, { steps: 8, targets: 3 }, { queries: 20 }],
   ]);
@@ -159,6 +164,17 @@ describe("a record", () => {
     const points = (from: string) => readFileSync(join(from, "adversarial.safetensors"));
     expect(points(dead).equals(points(folder))).toBe(true);
     expect(again).toBeLessThanOrEqual(questions - n + 4);
+  });
+
+  test("of a version that named its runs otherwise goes on with those names", () => {
+    const old = newFolder();
+    expect(() => evaluate({ record: { folder: old }, shouldStop: stopAt(40) })).toThrow(Interrupted);
+    for (const name of ["record.json", "shard-0/units.jsonl"]) rmSync(join(old, name));
+    const description = readFileSync(join(folder, "record.json"), "utf8");
+    writeFileSync(join(old, "record.json"), description.replace('"rank 3"', '"target 3 0"'));
+    const again = evaluate({ record: { folder: old } });
+    const named = whole.images.map((image) => (image.run === "rank 3" ? { ...image, run: "target 3 0" } : image));
+    expect(again.images).toEqual(named);
   });
 
   test("with a damaged snapshot begins that search anew, and says so", () => {
