@@ -113,12 +113,12 @@ export function buildAttack(name: string, options: AttackSpec["options"], threat
   return { name, attack: row.create(parsed, { threat }), options: parsed };
 }
 
-/** Builds the attacks of a list; where a name comes again it gets a number, `pgd-2`. */
+/** Builds the attacks of a list; where a name comes again it gets a number, `pgd#2`. */
 export function buildAttacks(list: readonly AttackSpec[], threat: Threat): NamedAttack[] {
   const seen = new Map<string, number>();
   return list.map(({ name, options }) => {
     const times = (seen.get(name) ?? 0) + 1;
     seen.set(name, times);
-    return { ...buildAttack(name, options, threat), ...(times > 1 && { name: `${name}-${times}` }) };
+    return { ...buildAttack(name, options, threat), ...(times > 1 && { name: `${name}#${times}` }) };
   });
 }

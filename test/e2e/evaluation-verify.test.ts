@@ -158,3 +158,8 @@ test("warms no start of other images, and is known by its hash wherever it lies"
   expect(() => evaluate({ warmStart: wide })).toThrow(/expected images of shape \[3,8,8\].*got \[3,8,16\]/);
   for (const each of [parent, wide]) each.points.dispose();
 });
+
+test("an attack that comes again has a number that no one takes for its steps", () => {
+  const names = buildAttacks([{ name: "pgd" }, { name: "fgsm" }, { name: "pgd" }], threat).map(({ name }) => name);
+  expect(names).toEqual(["pgd", "fgsm", "pgd#2"]);
+});
