@@ -149,6 +149,16 @@ test("attacks that an early end left out have no row, and a question that ended 
   expect(asked).toContain("Asked: *robust > 1 %* is true; known bound 50.00 %.");
 });
 
+test("attacks on all images have a column for what each leaves alone", () => {
+  const [ran] = cardOf().attacks;
+  const text = cardMarkdown(cardOf({ attacks: [{ ...ran, alone: 0.625 }] }));
+  const [head, , clean, row] = text.split("\n").filter((line) => line.startsWith("|"));
+  expect(head).toContain("| 95 % interval | robust alone | forward |");
+  expect(row).toContain("| 62.50 % | 12 | 5 | 2.0 |");
+  expect(clean?.split("|")).toHaveLength(head?.split("|").length ?? 0);
+  expect(cardMarkdown(cardOf())).not.toContain("robust alone");
+});
+
 test("it is written as both", () => {
   const folder = mkdtempSync(join(tmpdir(), "s2ap-card-"));
   try {

@@ -128,16 +128,27 @@ function markdownTable(head: readonly string[], rows: readonly (readonly (string
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-function attackRow({ attack, tried, broken, robustAccuracy, passes, seconds, ...a }: AttackOutcome) {
+function attackRow({ attack, tried, broken, robustAccuracy, alone, passes, seconds, ...a }: AttackOutcome) {
   const spent = [passes.forward, passes.backward, seconds.toFixed(1)];
-  return [attack, tried, broken, percent(robustAccuracy), interval(a.interval), ...spent];
+  const own = alone === undefined ? [] : [percent(alone)];
+  return [attack, tried, broken, percent(robustAccuracy), interval(a.interval), ...own, ...spent];
 }
 
 function attackTable(card: Card): string {
-  const head = ["attack", "tried", "broken", "robust after", "95 % interval", "forward", "backward", "seconds"];
-  const clean = ["(clean)", card.examples, "", percent(card.cleanAccuracy), interval(card.cleanInterval), "", "", ""];
+  const own = card.attacks.some(({ alone }) => alone !== undefined);
+  const spent = ["forward", "backward", "seconds"];
+  const head = [
+    "attack",
+    "tried",
+    "broken",
+    "robust after",
+    "95 % interval",
+    ...(own ? ["robust alone"] : []),
+    ...spent,
+  ];
+  const clean = ["(clean)", card.examples, "", percent(card.cleanAccuracy), interval(card.cleanInterval)];
   const ran = card.attacks.filter(({ skipped }) => skipped !== true);
-  return markdownTable(head, [clean, ...ran.map(attackRow)]);
+  return markdownTable(head, [[...clean, ...(own ? [""] : []), "", "", ""], ...ran.map(attackRow)]);
 }
 
 const checkLine = ({ severity, code, message }: Check) => `- ${severity} \`${code}\`: ${message}`;

@@ -18,7 +18,14 @@ import { mergeRecord } from "./finish.js";
 import { addSpent, type Journal, memoryJournal } from "./journal.js";
 import { Ledger } from "./ledger.js";
 import { type Line, type UnitLine, WARM_START } from "./lines.js";
-import { ALL, type AttackListOptions, checkOptions, checkWarmStart, type ListProgress } from "./list.js";
+import {
+  ALL,
+  type AttackListOptions,
+  checkOptions,
+  checkWarmStart,
+  type ListProgress,
+  type WarmStart,
+} from "./list.js";
 import { type Pace, paceOf } from "./pace.js";
 import { openRecord, withRecordedRuns } from "./record.js";
 import type { Robustness } from "./robustness.js";

@@ -56,3 +56,11 @@ test("attacks that an early end left out are named, and have no row", () => {
   expect(text).toContain("robust < 60 %: yes, robust accuracy is at most 50.0 %\nnot run: square\n");
   expect(answerText(attacked)).not.toContain("not run");
 });
+
+test("attacks on all images are shown with what each leaves alone", () => {
+  const [ran] = attacked.attacks as [AttackOutcome];
+  const text = answerText({ ...attacked, attacks: [{ ...ran, alone: 0.625 }] });
+  expect(text).toMatch(/^after .* alone$/m);
+  expect(text).toMatch(/^apgd-ce .* 62\.5 %$/m);
+  expect(answerText(attacked)).not.toContain("alone");
+});

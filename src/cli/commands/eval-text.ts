@@ -98,21 +98,31 @@ function curvesText({ curves, norm, files }: CurvesResult): string {
 /** A list: what each attack left of what those before it had left. */
 function listText(result: EvalResult): string {
   const { attacks = [], cleanAccuracy = 0, cleanInterval = [0, 1], examples = 0, verdict } = result;
-  const head = ["after", "tried", "broken", "robust", "95 % interval", "time"];
-  const clean = ["clean", count(examples), "", percent(cleanAccuracy), between(cleanInterval), ""];
+  const own = attacks.some(({ alone }) => alone !== undefined);
+  const head = ["after", "tried", "broken", "robust", "95 % interval", "time", ...(own ? ["alone"] : [])];
+  const clean = [
+    "clean",
+    count(examples),
+    "",
+    percent(cleanAccuracy),
+    between(cleanInterval),
+    "",
+    ...(own ? [""] : []),
+  ];
   const skipped = attacks.filter((each) => each.skipped === true);
   const ran = attacks.filter((each) => each.skipped !== true);
-  const rows = ran.map(({ attack, tried, broken, robustAccuracy, interval, seconds }) => [
+  const rows = ran.map(({ attack, tried, broken, robustAccuracy, interval, seconds, alone }) => [
     attack,
     count(tried),
     count(broken),
     percent(robustAccuracy),
     between(interval),
     duration(seconds),
+    ...(alone === undefined ? [] : [percent(alone)]),
   ]);
   const { warmStart, record } = result;
   return [
-    table([head, clean, ...rows], [1, 2, 3, 4, 5]),
+    table([head, clean, ...rows], [1, 2, 3, 4, 5, 6]),
     ...stoppedLines(result),
     ...checkLines(result),
     ...(warmStart
