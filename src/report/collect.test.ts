@@ -2,6 +2,7 @@ import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { experimentFixture, removeFolders, temporaryFolder } from "../../test/support/experiment-fixture.js";
+import { writeDistances } from "../../test/support/explained-fixture.js";
 import { DataError, UsageError } from "../util/index.js";
 import { collect } from "./collect.js";
 import type { ReportData } from "./data.js";
@@ -210,6 +211,27 @@ describe("collect", () => {
     rmSync(join(folder, "dense"), { recursive: true });
     const [dense] = collect([folder]).rows;
     expect(dense).toMatchObject({ attack: null, robustAccuracy: null, cleanAccuracy: 0.528 });
+  });
+
+  test("has the curve of a folder with distances alone, and says why where they are none", () => {
+    const folder = experimentFixture();
+    const [whole, begun, damaged] = ["whole", "begun", "damaged"].map((name) =>
+      join(folder, "hydra", "evaluations", name),
+    ) as [string, string, string];
+    writeDistances(whole);
+    writeDistances(begun, 5);
+    mkdirSync(damaged);
+    writeFileSync(join(damaged, "distances.json"), "{");
+    const data = collect([folder]);
+    const [card, ...others] = data.runs.find(({ name }) => name === "hydra")?.cards ?? [];
+    expect(others).toEqual([]);
+    expect(card).toMatchObject({ name: "whole", examples: 12, eps: "8/255", curve: { attack: "fmn", norm: "linf" } });
+    expect(card?.curve?.curve.points[0]).toMatchObject({ radius: 0, robustAccuracy: 0.75 });
+    expect(data.problems).toEqual([
+      "begun/distances.json is of a measurement under way: 5 of 12 images.",
+      "damaged/distances.json holds no distances.",
+    ]);
+    expect(shown(data)).toContain("Security curves");
   });
 
   test("says against whom the images were attacked", () => {

@@ -132,7 +132,7 @@ export interface EvaluationData {
   readonly origins: Origins;
 }
 
-/** The card of an evaluation. */
+/** The card of an evaluation, or what its distances say where these are all there is. */
 export interface CardData {
   /** Name of its folder. */
   readonly name: string;
@@ -148,8 +148,8 @@ export interface CardData {
     readonly eps: string;
     readonly curve: SecurityCurve;
   } | null;
-  /** Of the curve's points, an array. */
-  readonly curveOrigin: Origin;
+  /** Of each of the curve's points. */
+  readonly pointOrigins: readonly Origins[];
 }
 
 export interface ClassData {

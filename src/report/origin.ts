@@ -17,10 +17,21 @@ export interface Place {
 
 /**
  * How a value comes from its places: `read` as it is; `sum` of them; `zeros`, the share of zeros of a tensor; `wilson`, the
- * interval of [share, trials]; `jaccard`, that of the sets that two packed masks keep; `difference`, the second less the first; `newcombe`, the interval of that difference from
+ * interval of [share, trials]; `above`, the share of a list's numbers that are above one of them, where null is above all, and
+ * `above-low` and `above-high`, the ends of that share's interval; `jaccard`, that of the sets that two packed masks keep; `difference`, the second less the first; `newcombe`, the interval of that difference from
  * [share, interval, share, interval].
  */
-export type How = "read" | "sum" | "zeros" | "wilson" | "jaccard" | "difference" | "newcombe";
+export type How =
+  | "read"
+  | "sum"
+  | "zeros"
+  | "wilson"
+  | "above"
+  | "above-low"
+  | "above-high"
+  | "jaccard"
+  | "difference"
+  | "newcombe";
 
 export interface Origin {
   readonly how: How;

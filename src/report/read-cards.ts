@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { CardData } from "./data.js";
 import { interval, number, readJson, share, shortPath, text } from "./json.js";
 import { pointer, read } from "./origin.js";
+import { readDistances } from "./read-distances.js";
 
 const point = z.object({ radius: z.number().min(0), robustAccuracy: z.number(), low: z.number(), high: z.number() });
 const passes = z.object({ forward: z.number(), backward: z.number() }).nullable().catch(null);
@@ -40,11 +41,15 @@ function below(folder: string, depth = 2): string[] {
   return folders.sort().flatMap((each) => [each, ...below(each, depth - 1)]);
 }
 
-/** The cards of a run folder's evaluations. */
+/** The cards of a run folder's evaluations; of those that only measured distances, what these say. */
 export function readCards(folder: string, problems: string[]): CardData[] {
   return [folder, ...below(folder)].flatMap((each): CardData[] => {
     const path = join(each, "card.json");
-    const json = existsSync(path) ? readJson(path, problems) : undefined;
+    if (!existsSync(path)) {
+      const measured = readDistances(each, problems);
+      return measured === undefined ? [] : [measured];
+    }
+    const json = readJson(path, problems);
     if (json === undefined) return [];
     const found = card.safeParse(json);
     if (!found.success) {
@@ -64,6 +69,10 @@ export function readCards(folder: string, problems: string[]): CardData[] {
       },
     }));
     const curve = minimumNorm ?? null;
-    return [{ name, ...rest, classes: own, curve, curveOrigin: at("minimumNorm", "curve", "points") }];
+    const fields = ["radius", "robustAccuracy", "low", "high"];
+    const pointOrigins = (curve?.curve.points ?? []).map((_, i) =>
+      Object.fromEntries(fields.map((field) => [field, at("minimumNorm", "curve", "points", i, field)])),
+    );
+    return [{ name, ...rest, classes: own, curve, pointOrigins }];
   });
 }

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { removeFolders } from "../../test/support/experiment-fixture.js";
-import { explainedFixture } from "../../test/support/explained-fixture.js";
+import { explainedFixture, writeDistances } from "../../test/support/explained-fixture.js";
 import { again, reader, type SourcedCell, type SourcedTable } from "../../test/support/report-sources.js";
 import { collect } from "./collect.js";
 import { csv } from "./csv.js";
@@ -14,6 +14,7 @@ import { reportJson } from "./report-json.js";
 afterAll(removeFolders);
 
 const folder = explainedFixture();
+writeDistances(join(folder, "hydra", "evaluations", "curve"));
 const data = collect([folder]);
 const json = JSON.parse(reportJson(reportDocument(data), folder)) as { lead: string; tables: SourcedTable[] };
 const html = toHtml(data);
@@ -47,12 +48,14 @@ describe("every number of a report", () => {
 
   test("has sources of every kind, so that none goes untested", () => {
     const kinds = new Set(numbers.map(({ cell }) => cell.how));
-    expect([...kinds].sort()).toEqual(["difference", "jaccard", "newcombe", "read", "sum", "zeros"]);
+    const above = ["above", "above-high", "above-low"];
+    expect([...kinds].sort()).toEqual([...above, "difference", "jaccard", "newcombe", "read", "sum", "zeros"]);
     const files = new Set(
       numbers.flatMap(({ cell }) => cell.from.map((place) => place.replace(/[:#].*/, "").replace(/^.*\//, ""))),
     );
     const all = [
       "card.json",
+      "distances.json",
       ...["epoch-0000.safetensors", "epoch-0003.safetensors", "epoch-0004.safetensors"],
       "events.jsonl",
       "landscape-line.json",

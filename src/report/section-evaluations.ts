@@ -6,7 +6,6 @@ import { classChart } from "./class-chart.js";
 import type { CardData, ReportData } from "./data.js";
 import type { Styles } from "./epoch-charts.js";
 import { count, percent, percentInterval, significant } from "./format.js";
-import type { Origin } from "./origin.js";
 import { roles } from "./palette.js";
 import { securityCurveChart } from "./security-curve.js";
 
@@ -95,19 +94,14 @@ function curveCharts(found: readonly Curved[]): Chart[] {
 }
 
 function curveTable(found: readonly Curved[]): Table {
-  const rows = found.flatMap(({ network, card: { curve, curveOrigin } }) =>
+  const rows = found.flatMap(({ network, card: { curve, pointOrigins } }) =>
     curve.curve.points.map(({ radius, robustAccuracy, low, high }, index) => {
-      const at = (...fields: readonly string[]): Origin => ({
-        how: "read",
-        from: curveOrigin.from.flatMap((place) =>
-          fields.map((field) => ({ ...place, at: `${place.at}/${index}/${field}` })),
-        ),
-      });
+      const origins = pointOrigins[index];
       const cells = [
-        figure(significant(radius), radius, at("radius")),
-        share(robustAccuracy, at("robustAccuracy")),
-        share(low, at("low")),
-        share(high, at("high")),
+        figure(significant(radius), radius, origins?.radius),
+        share(robustAccuracy, origins?.robustAccuracy),
+        share(low, origins?.low),
+        share(high, origins?.high),
       ];
       return [network, curve.attack, curve.norm, ...cells];
     }),

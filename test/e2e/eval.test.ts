@@ -287,6 +287,13 @@ describe("ap-benchmark", () => {
     const percent = (100 * answer.minimumNorm.robustAccuracy).toFixed(2);
     expect(claim).toContain(`_Robust Accuracy (HO-FMN):_ ${percent}`);
     expect(readFileSync(join(folder, "benchmark/curve.svg"), "utf8")).toContain("eps 8/255");
+    // Its points are of both parts.
+    expect(run(...argv, "--verify", "benchmark").answer).toMatchObject({ holds: true, failures: [] });
+    const nearest = join(folder, "benchmark/nearest/0.safetensors");
+    const { tensors } = loadTensors(nearest);
+    saveTensors(nearest, new Map([...tensors, ["images", ops.mul(get(tensors, "images"), 0.5)]]));
+    const refuted = run(...argv, "--verify", "benchmark");
+    expect([refuted.status, refuted.answer.holds, refuted.answer.failures[0].index]).toEqual([3, false, 2048]);
   });
 
   test("searches for the options, and goes on from the trials that it has", () => {

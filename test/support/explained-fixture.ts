@@ -124,3 +124,18 @@ export function explainedFixture(options: ExperimentOptions = {}): string {
   }
   return folder;
 }
+
+/** A folder with the distances of twelve images and nothing else; with those of so many where the measurement is under way. */
+export function writeDistances(to: string, done = 12): void {
+  const distances = [0, 0, 0, 0.01, 0.02, 0.02, 0.03, 0.05, 0.05, 0.08, null, null];
+  const key = {
+    ...{ weights: "aa", data: "bb", spec: { arch: "resnet18" }, attack: "fmn", options: { steps: 200 } },
+    ...{ norm: "linf", seed: 0, indices: distances.map((_, i) => i) },
+  };
+  const rest = { eps: "8/255", radius: 8 / 255, passes: { forward: 400, backward: 200 }, seconds: 3 };
+  mkdirSync(to, { recursive: true });
+  writeFileSync(
+    join(to, "distances.json"),
+    JSON.stringify({ format: 1, key, distances: distances.slice(0, done), ...rest }),
+  );
+}

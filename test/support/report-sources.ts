@@ -60,6 +60,12 @@ export function reader(base: string): (place: string) => unknown {
   };
 }
 
+/** Share of a list's numbers above another number; null is above all. */
+const above = ([list, radius]: readonly unknown[]) =>
+  (list as readonly (number | null)[]).filter((each) => each === null || each > (radius as number)).length /
+  (list as readonly unknown[]).length;
+const count = ([list]: readonly unknown[]) => (list as readonly unknown[]).length;
+
 type Interval = readonly [number, number];
 
 /** Once more what `how` says, by formulas of our own where there are any. */
@@ -71,6 +77,9 @@ export function again({ how, from, times = 1 }: SourcedCell, look: (place: strin
     zeros: () => found[0],
     sum: () => numbers.reduce((a, b) => a + b, 0),
     wilson: () => wilson(Math.round((numbers[0] as number) * (numbers[1] as number)), numbers[1] as number),
+    above: () => above(found),
+    "above-low": () => wilson(Math.round(above(found) * count(found)), count(found))[0],
+    "above-high": () => wilson(Math.round(above(found) * count(found)), count(found))[1],
     jaccard: () => jaccard(...(found as [string, string])),
     difference: () => (numbers[1] as number) - (numbers[0] as number),
     newcombe: () => {
