@@ -1,6 +1,7 @@
 // Distances by a minimum-norm attack: on the images asked for (`--preset curve`), or on a preset's own beside its list.
 import { isSearchAttack, type Threat } from "../../attacks/index.js";
 import {
+  type AttackSpec,
   buildAttack,
   type Check,
   type DistanceFile,
@@ -148,6 +149,16 @@ export const isCurve = ({ preset: name }: EvalOptions): boolean =>
 
 const ONLY_LISTS = ["shard", "until", "warmStart", "individual", "faithful", "precision"] as const;
 
+const MINIMUM_NORM = ["fmn", "fab", "fab-t"];
+
+/** The attack that is asked for in place of the preset's own. */
+function insteadOf(name: string, asked: readonly Spec[]): Spec | undefined {
+  const [only] = asked;
+  if (asked.length === 0 || (asked.length === 1 && MINIMUM_NORM.includes((only as Spec).name))) return only;
+  const what = `--preset ${name} with at most one --attack, of ${MINIMUM_NORM.join(", ")}`;
+  throw new UsageError(expected("eval", what, asked.map((spec) => spec.name).join(", ")));
+}
+
 /** The distances of `--preset curve`. */
 export function curveDistances(opened: Opened, asked: readonly Spec[], seed: number, context: Context): Distances {
   const { options, split, threat } = opened;
@@ -158,9 +169,8 @@ export function curveDistances(opened: Opened, asked: readonly Spec[], seed: num
     throw new UsageError(`eval: expected --preset ${name} without --${flag}: it is no list of attacks`);
   }
   if (threat === undefined) throw new UsageError(`eval: expected --eps with --preset ${name}, e.g. --eps 8/255`);
-  if (asked.length > 0) throw new UsageError(`eval: expected --preset ${name} without --attack`);
-  const [only] = preset(name).lists[threat.norm];
-  const { name: attack, options: given = {} } = only as { name: string; options?: Spec["options"] };
+  const own = preset(name).lists[threat.norm][0] as AttackSpec;
+  const { name: attack, options: given = {} } = insteadOf(name, asked) ?? own;
   const count = Math.min(options.examples ?? split.length, split.length);
   const positions = Array.from({ length: count }, (_, i) => i);
   const spec = withSteps({ name: attack, options: given }, options.steps);

@@ -133,6 +133,20 @@ describe("a record of distances", () => {
     await expect(verify(half)).rejects.toThrow(/expected the points of its distances in nearest\/, got "none"/);
   });
 
+  test.each(["fab", "{name: fab-t, targets: 2}"])("is measured by %s where that is asked for", async (attack) => {
+    const { minimumNorm, cleanAccuracy, after } = await run({ preset: "curve", attacks: [attack], examples: 8 });
+    const [name = ""] = /fab(-t)?/.exec(attack) ?? [];
+    expect(minimumNorm).toMatchObject({ attack: name, examples: 8, options: { steps: 3 } });
+    expect([minimumNorm?.cleanAccuracy, Object.keys(after ?? {})]).toEqual([cleanAccuracy, ["clean", name]]);
+    expect(minimumNorm?.distances.some((distance) => distance !== null && distance > 0)).toBe(true);
+  });
+
+  test.each([[["pgd"]], [["apgd-ce"]], [["fmn", "fab"]]])("is not measured by %j", async (attacks) => {
+    await expect(run({ preset: "curve", attacks })).rejects.toThrow(
+      `--preset curve with at most one --attack, of fmn, fab, fab-t, got "${attacks.join(", ")}"`,
+    );
+  });
+
   test("is of no list of attacks, and says so", async () => {
     await expect(run({ compare: [whole, whole] })).rejects.toThrow(
       /expected the record of a list of attacks, got "one of distances only"; --curves draws these/,
