@@ -8,6 +8,7 @@ import {
   batchDependence,
   checkWeights,
   classNotes,
+  firstChecks,
   maskApplied,
   type Probe,
   probabilities,
@@ -77,6 +78,22 @@ test("the absurd radius is searched by APGD-CE, which ends once all images are b
     });
     expect([absurdRadius(counted), asked < 40]).toEqual([[], true]);
   });
+});
+
+test("a network that answers differently is no news to who averages gradients, whatever the list is called", () => {
+  const model = { prunable: [], params: new Map(), buffers: new Map(), numClasses: 2 } as unknown as Model;
+  const made = (name: string, options: Readonly<Record<string, unknown>>) => {
+    let asked = 0;
+    const at = { model, attacks: [buildAttack(name, options, threat)], sparsity: undefined, passes: true };
+    return scope(() =>
+      firstChecks(
+        probe((x) => ops.add(honest(x), asked++ * 0.01)),
+        at,
+      ).map(({ code }) => code),
+    );
+  };
+  expect(made("apgd-ce", { steps: 3 })).toContain("randomised");
+  expect(made("apgd-ce", { steps: 3, eot: 20 })).not.toContain("randomised");
 });
 
 test("a claimed sparsity that was not measured is a warning", () => {

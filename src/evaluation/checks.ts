@@ -134,6 +134,9 @@ export function absurdRadius({ judge, threat, x, y, correct, poll }: Probe): Che
   return [warning("robust-at-absurd-eps", message, { eps, standing, images: rows.length })];
 }
 
+/** Whether an attack averages gradients over passes: who asks for that knows that the network draws random numbers. */
+const averages = ({ options = {} }: NamedAttack) => Number(options.eot ?? 1) > 1;
+
 /** All checks that are made before the first attack. */
 export function firstChecks(
   probe: Probe,
@@ -141,14 +144,13 @@ export function firstChecks(
     readonly model: Model;
     readonly attacks: readonly NamedAttack[];
     readonly sparsity: number | undefined;
-    readonly random: boolean;
     /** Also those that cost passes. */
     readonly passes: boolean;
   },
 ): Check[] {
   const free = [...classNotes(at.attacks, at.model.numClasses), ...maskApplied(at.model, at.sparsity)];
   if (!at.passes) return free;
-  const asked = [...(at.random ? [] : [randomised]), probabilities, batchDependence, absurdRadius];
+  const asked = [...(at.attacks.some(averages) ? [] : [randomised]), probabilities, batchDependence, absurdRadius];
   return [...asked.flatMap((check) => noGrad(() => scope(() => check(probe)))), ...free];
 }
 

@@ -223,11 +223,11 @@ class Session {
   #firstChecks(): void {
     if (!this.#blocks.includes(0) || this.#journal.lines.some(({ kind }) => kind === "checks")) return;
     const { threat, judge, poll } = this.#bench;
-    const { attacks, sparsity, checks: passes = true, preset, onCheck } = this.#options;
+    const { attacks, sparsity, checks: passes = true, onCheck } = this.#options;
     scope(() => {
       const { x, y, size } = this.#images.load(0);
       const correct = Array.from({ length: size }, (_, i) => i).filter((i) => this.ledger.isCorrect(i));
-      const at = { model: this.#model, attacks, sparsity, random: preset === "aa-rand", passes };
+      const at = { model: this.#model, attacks, sparsity, passes };
       const made = this.#measure(() => firstChecks({ judge, threat, x, y, correct, poll }, at));
       for (const check of made.value) onCheck?.(check);
       this.#write({ kind: "checks", checks: made.value, passes: made.passes });
