@@ -11,7 +11,7 @@ import { registries } from "../../recipe/registries.js";
 import { type Named, type Recipe, recipeSchemas } from "../../recipe/schema.js";
 import { findManifest, readManifest } from "../../run/index.js";
 import { ops, scope, torchVersion } from "../../torch/index.js";
-import { DataError, diskError, expected, parseOptions, sha256, UsageError } from "../../util/index.js";
+import { DataError, diskError, expected, packageVersion, parseOptions, sha256, UsageError } from "../../util/index.js";
 import type { EvalOptions } from "./eval-options.js";
 
 /** Files that a model argument means, and the recipe of its run if it has one. */
@@ -142,6 +142,6 @@ export interface Opened {
 }
 
 export function originOf({ file }: Source): Origin {
-  const versions = { node: process.versions.node, torch: torchVersion() };
+  const versions = { s2ap: packageVersion(), node: process.versions.node, torch: torchVersion() };
   return { name: basename(file), sha256: sha256(readFileSync(file)), versions };
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { committed, writeImages } from "../../../test/support/eval-process.js";
 import { loadTensors, saveTensors } from "../../nn/index.js";
 import { ops, type Tensor } from "../../torch/index.js";
+import { packageVersion } from "../../util/index.js";
 import { answerText } from "../commands/eval-text.js";
 import type { Report } from "../jobs.js";
 import { job } from "./eval.js";
@@ -30,6 +31,13 @@ async function run(options: Partial<EvalOptions>, until: (told: Report) => boole
 }
 
 const at = (attack: string) => (told: Report) => told.kind === "evaluation" && told.attack.startsWith(attack);
+
+test("versions are those of the card", async () => {
+  const out = join(folder, "versions");
+  const { versions } = await run({ preset: "quick", examples: 8, out });
+  expect(versions).toMatchObject({ s2ap: packageVersion() });
+  expect(versions).toEqual(JSON.parse(readFileSync(join(out, "card.json"), "utf8")).versions);
+});
 
 describe("what was stopped", () => {
   test("says what is known of a list, and goes on when it is repeated", async () => {
