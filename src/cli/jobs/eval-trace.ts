@@ -182,7 +182,7 @@ function tracePlain(attack: Attack, { victim, images, options, poll }: Setting):
     indices,
     objective: seen,
     poll,
-    start: start ?? "none",
+    ...(start && { start }),
   });
   losses.push(Float64Array.from(noGrad(() => chosen(victim.logits(found), y)).toNumbers()));
   return [

@@ -39,6 +39,19 @@ test("versions are those of the card", async () => {
   expect(versions).toEqual(JSON.parse(readFileSync(join(out, "card.json"), "utf8")).versions);
 });
 
+test("a single run without a start begins where the attack's options say", async () => {
+  const first = async (attack: string, name: string) => {
+    const out = join(folder, name);
+    const steps = attack === "fgsm" ? undefined : 1;
+    const asked = { attacks: [attack], steps, examples: 8, dtype: "float32" as const, out };
+    await run(asked);
+    return loadTensors(join(out, "trace.safetensors")).tensors.get("loss")?.toNumbers().slice(0, 8);
+  };
+  const atImage = await first("{name: pgd, randomStart: false}", "at-image");
+  expect(await first("fgsm", "fgsm")).toEqual(atImage);
+  expect(await first("pgd", "anywhere")).not.toEqual(atImage);
+});
+
 describe("what was stopped", () => {
   test("says what is known of a list, and goes on when it is repeated", async () => {
     const list = { preset: "apgd", out: join(folder, "list") };
