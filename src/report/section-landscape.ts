@@ -76,12 +76,12 @@ function planeCharts(
   ];
 }
 
-/** Planes over the same directions: of one, side by side; of several, maps beside maps and surfaces beside surfaces. */
-function planeBlocks({ title, members }: Group<Item>, index: number): Block[] {
+/** Planes over the same directions: of one, side by side; of several, maps beside maps and surfaces beside surfaces. `before` planes have numbers. */
+function planeBlocks({ title, members }: Group<Item>, before: number): Block[] {
   const planes = members.filter((each): each is Plane => each.landscape.y !== null);
   const [first] = planes as [Plane];
   const heights = heightsOf(lossesOf(planes));
-  const both = planes.map((plane, i) => planeCharts(plane, `landscape-${index + 1}-${i + 1}`, heights));
+  const both = planes.map((plane, i) => planeCharts(plane, `landscape-${before + i + 1}`, heights));
   const rows = both.length === 1 ? both : [both.map(([map]) => map), both.map(([, surface]) => surface)];
   const notes = planes.flatMap(({ name, landscape }) => planeNote(landscape, name) ?? []);
   const last = numbers(`Loss ${directions(first.landscape)}`, planes);
@@ -163,7 +163,8 @@ export function landscapeSection({ runs }: ReportData, styles: Styles): Section 
     const text =
       "In a plane, a ring is the search's own state; where a direction leads to other scores, those have a ring too, and all have their names. " +
       "Colours and heights over the same two directions are on one scale.";
-    blocks.push({ kind: "text", text }, ...planes.flatMap(planeBlocks));
+    const before = (index: number) => planes.slice(0, index).reduce((sum, { members }) => sum + members.length, 0);
+    blocks.push({ kind: "text", text }, ...planes.flatMap((group, index) => planeBlocks(group, before(index))));
   }
   return { id: "landscape", title: "Loss landscapes over scores", blocks };
 }
