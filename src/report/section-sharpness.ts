@@ -1,11 +1,12 @@
 import { type Block, type Cell, type Chart, figures, type Section, type Table, words } from "./blocks.js";
-import { figure, share } from "./cells.js";
+import { figure } from "./cells.js";
 import { type Line, lineChart } from "./charts.js";
 import type { ReportData, RunData, SharpnessData, SharpnessState } from "./data.js";
 import type { Styles } from "./epoch-charts.js";
 import { count, missing, significant } from "./format.js";
 import { roles } from "./palette.js";
 import { layerName } from "./section-layers.js";
+import { tieBlocks } from "./ties.js";
 
 type Measured = RunData & { readonly sharpness: SharpnessData };
 type Field = "loss" | "top" | "trace" | "worst" | "average" | "flip";
@@ -111,30 +112,11 @@ function layerTable(runs: readonly Measured[]): Block[] {
   return [{ kind: "charts", charts: [], numbers: table }];
 }
 
-/** The tie map: how much of the last mask a perturbation of some relative size can change, in all and layer by layer. */
-function tieTable(runs: readonly Measured[]): Block[] {
-  const last = lastStates(runs).flatMap(({ name, state: { ties, origins } }) =>
-    ties ? [{ name, ties, origins }] : [],
+/** Tie maps of the last states. */
+const tied = (runs: readonly Measured[]) =>
+  lastStates(runs).flatMap(({ name, state: { ties, origins } }) =>
+    ties && ties.deltas.length > 0 ? [{ name, ties, origins }] : [],
   );
-  if (last.length === 0) return [];
-  const layers = [...new Set(last.flatMap(({ ties }) => Object.keys(ties.layers)))];
-  const row = (layer?: string): Cell[] =>
-    last.flatMap(({ ties: { deltas, within, layers: own }, origins }) =>
-      deltas.map((_, i) => {
-        const found = layer === undefined ? within[i] : own[layer]?.[i];
-        return share(found, origins[layer === undefined ? `ties/${i}` : `ties/${i}/${layer}`], 2);
-      }),
-    );
-  const table: Table = {
-    caption: "Scores near the threshold, % within so many root mean squares of it, at the last state",
-    columns: [
-      words("Layer"),
-      ...last.flatMap(({ name, ties }) => ties.deltas.map((delta) => ({ ...figures(String(delta)), group: name }))),
-    ],
-    rows: [["all layers", ...row()], ...layers.map((layer) => [layerName(layer), ...row(layer)])],
-  };
-  return [{ kind: "charts", charts: [], numbers: table }];
-}
 
 /** `of pgd-at`: those of a loss, or of an attack. */
 const made = (attack: string | null) => (attack?.startsWith("of ") ? attack : `of ${attack ?? missing}`);
@@ -166,7 +148,7 @@ export function sharpnessSection(data: ReportData, styles: Styles): Section {
       { kind: "text", text: conditions(runs) },
       { kind: "charts", charts, numbers: numbers(runs) },
       ...layerTable(runs),
-      ...tieTable(runs),
+      ...tieBlocks(tied(runs), styles),
     ],
   };
 }
