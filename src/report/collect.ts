@@ -1,10 +1,11 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { DataError, diskError, UsageError } from "../util/index.js";
-import type { ImageGrid, ReportData, ReportRow, RunData } from "./data.js";
+import type { ImageGrid, ReportData, ReportRow, RunData, StabilityData } from "./data.js";
 import { listing } from "./format.js";
 import { readImages, readRows, rowOfRun } from "./read-results.js";
 import { readRun } from "./read-run.js";
+import { readStability } from "./read-stability.js";
 
 /** What one folder of the command line holds. */
 interface Source {
@@ -12,6 +13,7 @@ interface Source {
   readonly rows: readonly ReportRow[];
   readonly runs: readonly RunData[];
   readonly images: ImageGrid | null;
+  readonly stability: StabilityData | null;
 }
 
 /**
@@ -28,6 +30,7 @@ export function collect(dirs: readonly string[]): ReportData {
     rows: named.flatMap((source) => source.rows),
     runs: named.flatMap((source) => source.runs),
     images: named.flatMap((source) => source.images ?? []),
+    stability: named.flatMap((source) => source.stability ?? []),
     problems,
   };
 }
@@ -56,7 +59,8 @@ function readSource(dir: string, problems: string[]): Source {
   const name = results?.name ?? runs.find((run) => run.folder === dir)?.name ?? basename(resolve(dir));
   const images = readImages(dir, name, problems);
   if (results === null && !isRun(dir)) problems.push(`${basename(resolve(dir))} has no results.json yet.`);
-  return { name, images, ...joined(dir, results?.rows ?? [], runs) };
+  const stability = readStability(dir, problems);
+  return { name, images, stability, ...joined(dir, results?.rows ?? [], runs) };
 }
 
 /** Rows and their runs under one name, in the rows' order; runs that no row speaks of give a row of their own. */

@@ -10,6 +10,7 @@ export interface ReportData {
   readonly rows: readonly ReportRow[];
   readonly runs: readonly RunData[];
   readonly images: readonly ImageGrid[];
+  readonly stability: readonly StabilityData[];
   /** What was missing or unreadable, one sentence each. */
   readonly problems: readonly string[];
 }
@@ -208,6 +209,42 @@ export interface TieShares {
   readonly within: readonly number[];
   /** The same of each layer. */
   readonly layers: Readonly<Record<string, readonly number[]>>;
+}
+
+/** What `s2ap stability` found between the runs of a folder. */
+export interface StabilityData {
+  /** What networks were compared on; null where only masks were. */
+  readonly on: {
+    readonly data: string | null;
+    readonly examples: number | null;
+    readonly attack: string | null;
+    readonly norm: string | null;
+    readonly eps: string | null;
+  } | null;
+  readonly pairs: readonly StabilityPair[];
+}
+
+interface Estimate {
+  readonly value: number;
+  /** 95 %. */
+  readonly interval: Interval;
+}
+
+/** Two networks; numbers are `null` where they were not measured. */
+export interface StabilityPair {
+  readonly a: string;
+  readonly b: string;
+  /** Jaccard of the kept sets. */
+  readonly masks: number | null;
+  readonly agreement: Estimate | null;
+  readonly robustSets: Estimate | null;
+  readonly gradientCosine: Estimate | null;
+  readonly features: readonly {
+    readonly layer: string;
+    readonly cka: number | null;
+    readonly debiased: number | null;
+  }[];
+  readonly origins: Origins;
 }
 
 /** The loss on a line or a grid of directions in score space. */

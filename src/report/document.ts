@@ -11,6 +11,7 @@ import { pairsSection } from "./section-pairs.js";
 import { resultSection } from "./section-result.js";
 import { sharpnessSection } from "./section-sharpness.js";
 import { sourcesSection } from "./section-sources.js";
+import { stabilitySection } from "./section-stability.js";
 import { summarySection } from "./section-summary.js";
 import { trainingSection } from "./section-training.js";
 import { sentence } from "./sentence.js";
@@ -46,6 +47,7 @@ export function reportDocument(data: ReportData): ReportDocument {
     layersSection(data, styles),
     sharpnessSection(data, styles),
     landscapeSection(data, styles),
+    stabilitySection(data),
     evaluationsSection(data, styles),
     imagesSection(data),
     sourcesSection(data),
