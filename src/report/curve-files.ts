@@ -1,7 +1,7 @@
 // A picture of security curves as files.
 import { join } from "node:path";
 import { makeFolder, writeFileAtomic } from "../util/index.js";
-import { svgToPng } from "./figure-files.js";
+import { onWhite, svgToPng } from "./figure-files.js";
 import { type CurveChartOptions, type NamedCurve, securityCurveChart } from "./security-curve.js";
 
 /** Writes `curve.svg` and `curve.png` into a folder; the same curves give the same bytes. */
@@ -11,7 +11,7 @@ export async function writeCurves(
   options: CurveChartOptions = {},
 ): Promise<{ readonly svg: string; readonly png: string }> {
   const [svg, png] = [join(folder, "curve.svg"), join(folder, "curve.png")];
-  const drawn = securityCurveChart("curve", curves, options);
+  const drawn = onWhite(securityCurveChart("curve", curves, options));
   const pixels = await svgToPng(drawn);
   makeFolder(folder);
   writeFileAtomic(svg, drawn);

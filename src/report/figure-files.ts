@@ -7,6 +7,10 @@ import type { Chart } from "./blocks.js";
 /** Dots an inch of a PNG: three for each unit of the SVG, enough for print in a column. */
 const DENSITY = 216;
 
+/** An SVG with a white ground, for a file: its ink is dark, and pages that show it may be too. */
+export const onWhite = (svg: string): string =>
+  svg.replace(/^<svg [^>]*>/, '$&\n<rect width="100%" height="100%" fill="#ffffff"></rect>');
+
 /** An SVG as PNG on white. */
 export async function svgToPng(svg: string): Promise<Buffer> {
   return sharp(Buffer.from(svg), { density: DENSITY }).flatten({ background: "#ffffff" }).png().toBuffer();
@@ -25,7 +29,7 @@ export async function figureFiles(
 ): Promise<{ readonly files: ReadonlyMap<string, string | Buffer>; readonly problems: readonly string[] }> {
   const files = new Map<string, string | Buffer>();
   for (const chart of charts) {
-    const svg = chart.draw();
+    const svg = onWhite(chart.draw());
     files.set(`${chart.id}.svg`, svg);
     files.set(`${chart.id}.png`, await svgToPng(svg));
   }

@@ -37,6 +37,8 @@ describe("writeReportFiles", () => {
   test("draws every figure in both forms, large enough for print, and with its words", async () => {
     const svg = readFileSync(join(out, "figures", "mask-distance.svg"), "utf8");
     expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+    expect(svg).toMatch(/^<svg [^>]*>\n<rect width="100%" height="100%" fill="#ffffff">/);
+    expect(readFileSync(join(out, "report.html"), "utf8")).not.toContain('#ffffff"></rect>');
     const image = sharp(join(out, "figures", "mask-distance.png"));
     expect((await image.metadata()).width).toBe(1200);
     if (!(await hasFonts())) return;

@@ -1,6 +1,7 @@
 import { dirname, join, resolve } from "node:path";
 import { type CellTold, type Grid, gridSoFar, loadGrid, runGrid } from "../../recipe/index.js";
 import { registries } from "../../recipe/registries.js";
+import { onWhite } from "../../report/figure-files.js";
 import { gridCharts, gridMarkdown, gridSummary } from "../../report/index.js";
 import { makeFolder, S2apError, writeFileAtomic } from "../../util/index.js";
 import { duration } from "../format.js";
@@ -58,7 +59,9 @@ export async function runGridAt(
   const write = (data: ReturnType<typeof gridSoFar>) => {
     makeFolder(dirname(resolve(markdown)));
     writeFileAtomic(markdown, gridMarkdown(data, { command }));
-    for (const { file, draw } of gridCharts(data)) if (file) writeFileAtomic(join(dirname(markdown), file), draw());
+    for (const { file, draw } of gridCharts(data)) {
+      if (file) writeFileAtomic(join(dirname(markdown), file), onWhite(draw()));
+    }
     return { out, markdown, summary: gridSummary(data) };
   };
   if (onlyReport) return { status: "done", ...write(gridSoFar(grid, out)) };
