@@ -54,7 +54,7 @@ describe("collect", () => {
     expect(row?.cleanInterval?.[0]).toBeCloseTo(0.483, 3);
     expect(row?.maskDistance).toBe(data.runs[0]?.stages[0]?.epochs.at(-1)?.maskDistance);
     expect(Object.keys(row?.stageSeconds ?? {})).toEqual(["search", "finetune"]);
-    expect(shown(data)).toContain("There are no pictures");
+    expect(shown(data)).not.toContain("Attacked images");
   });
 
   test("keeps the names of several experiments apart", () => {
@@ -75,7 +75,8 @@ describe("collect", () => {
   test("does without images.json", () => {
     const data = collect([experimentFixture({ images: false })]);
     expect(data.images).toEqual([]);
-    expect(shown(data)).toContain("There are no pictures: the folder holds no readable images.json.");
+    expect(shown(data)).not.toContain("Attacked images");
+    expect(shown(collect([experimentFixture()]))).toContain("Attacked images");
   });
 
   test("leaves damaged lines of the log out, says so, and reads the rest", () => {

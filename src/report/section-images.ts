@@ -1,13 +1,8 @@
 import type { Block, Section } from "./blocks.js";
 import type { ReportData } from "./data.js";
 
-/** Attacked images with what every network makes of them. */
+/** Attacked images with what every network makes of them; nothing where there are none. */
 export function imagesSection(data: ReportData): Section {
-  const title = "Attacked images";
-  if (data.images.length === 0) {
-    const text = "There are no pictures: the folder holds no readable images.json.";
-    return { id: "images", title, blocks: [{ kind: "text", text }] };
-  }
   const blocks = data.images.flatMap((grid): Block[] => {
     const eps = grid.eps === null ? "" : ` at eps ${grid.eps}`;
     const whom = grid.against === null ? "" : ` against ${grid.against}`;
@@ -18,5 +13,5 @@ export function imagesSection(data: ReportData): Section {
     const heading = data.images.length > 1 ? [{ kind: "heading", text: grid.name } as const] : [];
     return [...heading, { kind: "text", text }, { kind: "images", grid }];
   });
-  return { id: "images", title, blocks };
+  return { id: "images", title: "Attacked images", blocks };
 }
