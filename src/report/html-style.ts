@@ -62,6 +62,8 @@ pre{overflow-x:auto;background:var(--band);padding:12px 14px;font-size:.8rem;lin
 .images tbody th,.images thead th{min-width:0;max-width:none;overflow-wrap:anywhere}.images td{overflow-wrap:anywhere}
 .right{color:var(--good)}.wrong{color:var(--bad)}
 footer{margin-top:48px;font-size:.82rem;color:var(--muted)}
+.paper,.turn{display:none}
+@media screen{.charts:has(.turns)+.turn{display:block}}
 @media (max-width:520px){main{padding-top:24px}section{margin-top:32px}}
-@media print{.turns canvas{display:none}.turns svg{display:block}main{max-width:none;padding:0}figure,table,tr,p{break-inside:avoid}h2,h3,.note,caption,thead{break-after:avoid}details{display:none}.scroll{overflow:visible}body{font-size:11pt}table{font-size:8pt;min-width:0}th,td{padding-right:8px}thead th{min-width:0;font-size:7.5pt}tbody th{position:static;max-width:9rem}td.text{min-width:0}.charts{grid-template-columns:repeat(2,1fr)}}
+@media print{.turns canvas{display:none}.turns svg{display:block}main{max-width:none;padding:0}figure,table,tr,p{break-inside:avoid}h2,h3,.note,caption,thead{break-after:avoid}details,.screen{display:none}.paper{display:inline}.scroll{overflow:visible}body{font-size:11pt}table{font-size:8pt;min-width:0}th,td{padding-right:8px}thead th{min-width:0;font-size:7.5pt}tbody th{position:static;max-width:9rem}td.text{min-width:0}.charts{grid-template-columns:repeat(2,1fr)}}
 `;

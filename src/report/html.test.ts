@@ -5,7 +5,7 @@ import { experimentFixture, removeFolders } from "../../test/support/experiment-
 import { explainedFixture } from "../../test/support/explained-fixture.js";
 import { collect } from "./collect.js";
 import { escapeHtml } from "./html.js";
-import { toHtml } from "./index.js";
+import { toHtml, toMarkdown } from "./index.js";
 import { surfaceScript } from "./surface-script.js";
 
 afterAll(removeFolders);
@@ -110,6 +110,15 @@ describe("html", () => {
 
   test("is the same for the same folder", () => {
     expect(toHtml(collect([experimentFixture()]))).toBe(page);
+  });
+
+  test("says only what is true where it is read: on a screen, on paper, in text", () => {
+    expect(explained.match(/Drag a surface/g)?.length).toBe(1);
+    expect(explained).toMatch(/<p class="note turn">Drag a surface/);
+    expect(page).not.toContain("Drag a surface");
+    expect(toMarkdown(collect([explainedFixture()]))).not.toMatch(/drag|arrow keys/i);
+    expect(page).toMatch(/@media print\{[^@]*details,\.screen\{display:none\}\.paper\{display:inline\}/);
+    expect(page).toMatch(/<span class="screen">Every chart.*<span class="paper">The page on a screen/);
   });
 
   test("has a script that asks for nothing and writes no markup", () => {

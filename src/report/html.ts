@@ -40,7 +40,7 @@ export function html(report: ReportDocument, styles: ReadonlyMap<string, Style>)
 <p class="lead">${escapeHtml(report.lead)}</p>
 ${report.notices.map((notice) => `<p class="notice">${escapeHtml(notice)}</p>\n`).join("")}</header>
 ${report.sections.map((section) => sectionHtml(section, styles)).join("\n")}
-<footer>Written by s2ap from the run folders alone. Every chart's numbers are in the tables beneath it.</footer>
+<footer>Written by s2ap from the run folders alone. <span class="screen">Every chart's numbers are in the tables beneath it.</span><span class="paper">The page on a screen has tables of every chart's numbers, which are left out on paper.</span></footer>
 </main>${chartsOf(report).some(({ surface }) => surface !== undefined) ? `\n<script>${surfaceScript}</script>` : ""}
 </body>
 </html>
@@ -68,7 +68,10 @@ function blockHtml(block: Block, styles: ReadonlyMap<string, Style>): string {
         block.numbers === null
           ? ""
           : `\n<details><summary>${block.charts.length === 0 ? escapeHtml(onPage(block.numbers).caption) : "The numbers"}</summary>${tableHtml(block.numbers, styles)}</details>`;
-      return `<div class="charts">${block.charts.map(chartHtml).join("\n")}</div>${numbers}`;
+      const turn = block.charts.some(({ surface }) => surface !== undefined)
+        ? '\n<p class="note turn">Drag a surface to turn all of them, or use the arrow keys.</p>'
+        : "";
+      return `<div class="charts">${block.charts.map(chartHtml).join("\n")}</div>${turn}${numbers}`;
     }
     case "images":
       return imagesHtml(block.grid);
