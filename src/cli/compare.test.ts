@@ -12,6 +12,7 @@ const plan = (seconds: number): ComparePlan => ({
   cells: ["plain-1", "s2ap-1"],
   done: [],
   measured: false,
+  unequal: ["Budgets are not equal: why."],
   skipped: [{ name: "plain-gamma_0.1", reason: "expected a known key, got gamma" }],
   estimate: {
     runs: [{ name: "plain-1", lines: [line] }],
@@ -49,6 +50,7 @@ describe("s2ap compare", () => {
     expect([code, asked]).toEqual([0, [PLAN, RUN]]);
     expect(err).toContain("left out: plain-gamma_0.1: expected a known key, got gamma");
     expect(err).toContain("2 cells, in runs/little-compare");
+    expect(err).toContain("warning: Budgets are not equal: why.");
     expect(err).toContain("in all about 10:00, 2,826 passes, peak memory 0.85 GB (measured in 0:07");
     expect(out).toBe("2 of 2 cells are done\nruns/little-compare/grid.md");
     expect(options).toMatchObject({ seeds: "3", equal: "epochs", onlyReport: false, skipInvalid: false });

@@ -46,10 +46,24 @@ test("cheaper searches get whole epochs until their passes are nearest to the de
     equal: "passes",
     target: 280,
     stretched: ["plain-1", "plain-2"].map((cell) => ({ cell, from: 9, to: 12, passes: 288 })),
+    apart: [],
   });
   const [plain] = cells;
   expect(plain?.recipe.stages.finetune?.epochs).toBe(1);
   expect(grid.cells[0]?.recipe.stages.search?.epochs).toBe(9);
+}, 60_000);
+
+test("budgets that stay more than a twentieth apart are told, finetuning included", async () => {
+  const short = compareGrid(join(base, "little.yaml"), {
+    ...{ registries, seeds: "2,5", set: ["stages.search.epochs=3"] },
+    grid: ["stages.search.gradient.name=plain,s2ap", "stages.finetune.awp=on,off"],
+  });
+  const { budget } = await equalPasses(short);
+  // 4 * (6 + 2 * 8) = 88 for S2AP; 3 epochs of HYDRA make 72, 4 make 96. AWP adds a pass of each kind.
+  expect(budget.apart).toEqual([
+    { stage: "search", least: { cell: "s2ap-awp_on-2", passes: 88 }, most: { cell: "plain-awp_on-2", passes: 96 } },
+    { stage: "finetune", least: { cell: "plain-awp_off-2", passes: 24 }, most: { cell: "plain-awp_on-2", passes: 32 } },
+  ]);
 }, 60_000);
 
 test("a cell without a search stays as it is", async () => {

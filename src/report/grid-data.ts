@@ -35,6 +35,15 @@ export interface SearchBudget {
     readonly to: number;
     readonly passes: number;
   }[];
+  /** Stages whose passes still differ by more than a twentieth; not in folders of earlier versions. */
+  readonly apart?: readonly StageApart[];
+}
+
+/** The cells whose passes of a stage are fewest and most, and these passes. */
+export interface StageApart {
+  readonly stage: "search" | "finetune";
+  readonly least: { readonly cell: string; readonly passes: number };
+  readonly most: { readonly cell: string; readonly passes: number };
 }
 
 export interface DenseData {

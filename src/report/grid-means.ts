@@ -2,7 +2,7 @@
 import { meanInterval } from "../util/index.js";
 import { type Block, figures, type Table, words } from "./blocks.js";
 import { count, decimal, listing, missing, percent } from "./format.js";
-import type { CostLine, GridData, SearchBudget } from "./grid-data.js";
+import type { CostLine, GridData, SearchBudget, StageApart } from "./grid-data.js";
 import { type DoneCell, isDone, share } from "./grid-pairs.js";
 
 /** Finished cells that repeat one another. */
@@ -77,7 +77,7 @@ export function ledger({ dense, cells }: GridData): Block[] {
 const epochs = (n: number) => `${n} epoch${n === 1 ? "" : "s"}`;
 
 /** How searches came to equal passes. */
-export function budgetText({ target, stretched }: SearchBudget): string {
+export function budgetText({ target, stretched, apart = [] }: SearchBudget): string {
   const longer = stretched.map(({ cell, from, to, passes }) => {
     const off = decimal((100 * (passes - target)) / target, 1);
     return `${cell} from ${epochs(from)} to ${to} (${count(passes)} passes, ${off} %)`;
@@ -85,8 +85,20 @@ export function budgetText({ target, stretched }: SearchBudget): string {
   const what = longer.length === 0 ? "no search had to be made longer" : `made longer: ${listing(longer)}`;
   return (
     `All searches were given the passes of the dearest, ${count(target)} forward and backward, as near as whole epochs come; ` +
-    `schedules and warm-ups by fraction follow. ${what[0]?.toUpperCase()}${what.slice(1)}. Finetuning has the recipe's epochs in all cells.`
+    `schedules and warm-ups by fraction follow. ${what[0]?.toUpperCase()}${what.slice(1)}. Finetuning has the recipe's epochs in all cells.` +
+    apart.map((one) => ` ${apartText(one)}`).join("")
   );
+}
+
+/** In which stage budgets are not equal, and why. */
+export function apartText({ stage, least, most }: StageApart): string {
+  const more = decimal((100 * (most.passes - least.passes)) / least.passes, 1);
+  const [differ, why] = {
+    search: ["searches differ", "whole epochs come no nearer"],
+    finetune: ["finetuning differs", "it keeps the recipe's epochs"],
+  }[stage] as [string, string];
+  const ends = `from ${count(least.passes)} passes of ${least.cell} to ${count(most.passes)} of ${most.cell}`;
+  return `Budgets are not equal: ${differ} ${ends}, ${more} % more: ${why}.`;
 }
 
 /** What the small dense networks are. */

@@ -102,6 +102,14 @@ describe("the page of a grid", () => {
     expect(gridMarkdown({ ...grid(all), budget }, { command: "c" })).toContain(
       "Made longer: hydra-plain-1 from 3 epochs to 4 (3,768 passes, 9.1 %). Finetuning",
     );
+    const [least, most] = [
+      { cell: "hydra-s2ap-1", passes: 3454 },
+      { cell: "hydra-plain-1", passes: 3768 },
+    ];
+    const apart = [{ stage: "search" as const, least, most }];
+    expect(gridMarkdown({ ...grid(all), budget: { ...budget, apart } }, { command: "c" })).toContain(
+      "Budgets are not equal: searches differ from 3,454 passes of hydra-s2ap-1 to 3,768 of hydra-plain-1, 9.1 % more: whole epochs come no nearer.",
+    );
   });
 
   test("calls distinguishable only what is clear in every repetition and in one direction", () => {

@@ -10,6 +10,7 @@ import { rowStyles } from "./palette.js";
 export { collect } from "./collect.js";
 export type * from "./data.js";
 export type * from "./grid-data.js";
+export { apartText } from "./grid-means.js";
 export { gridCharts, gridMarkdown, gridSummary } from "./grid-page.js";
 export type { Losses, SliceAxis } from "./landscape-schema.js";
 export { rowOfRun } from "./read-results.js";

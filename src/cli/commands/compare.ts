@@ -31,10 +31,12 @@ function named(path: string, options: CompareJobOptions, plugins: readonly strin
   ].join(" ");
 }
 
-function tellPlan({ terminal }: Cli, { cells, done, skipped, estimate, measured, out }: ComparePlan): void {
+function tellPlan({ terminal }: Cli, plan: ComparePlan): void {
+  const { cells, done, skipped, estimate, measured, unequal, out } = plan;
   for (const { name, reason } of skipped) terminal.err(`left out: ${name}: ${reason}`);
   const there = done.length === 0 ? "" : `, ${done.length} of them done`;
   terminal.err(`${cells.length} cells${there}, in ${out}`);
+  for (const text of unequal) terminal.err(terminal.paint("yellow", `warning: ${text}`));
   if (estimate !== null) terminal.err(estimateSummary(estimate));
   if (measured) terminal.err("sharpness of the searches is not in this: it comes on top");
 }

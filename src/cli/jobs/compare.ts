@@ -11,6 +11,7 @@ import {
   withSmallDense,
 } from "../../recipe/index.js";
 import { registries } from "../../recipe/registries.js";
+import { apartText } from "../../report/index.js";
 import type { Job } from "../jobs.js";
 import { type GridJobResult, runGridAt } from "./grid.js";
 
@@ -47,6 +48,8 @@ export interface ComparePlan {
   readonly estimate: Estimate | null;
   /** Whether sharpness is to be measured besides, which the estimate leaves out. */
   readonly measured: boolean;
+  /** In which stages passes stay unequal after they were to be made equal, in words. */
+  readonly unequal: readonly string[];
 }
 
 function outOf({ out, profile, equal }: CompareJobOptions, { name }: CompareGrid): string {
@@ -72,5 +75,6 @@ export const job: Job<CompareJobOptions, ComparePlan | GridJobResult> = async (o
   const estimate = left.length === 0 ? null : await estimateGrid(grid, { cells: left, dense, onMessage });
   const measured = grid.cells.some((cell) => lacksSharpness(grid, cell, join(out, cell.name)));
   const cells = grid.cells.map(({ name }) => name);
-  return { status: "planned", out, cells, done, skipped: grid.skipped, estimate, measured };
+  const unequal = (grid.budget?.apart ?? []).map(apartText);
+  return { status: "planned", out, cells, done, skipped: grid.skipped, estimate, measured, unequal };
 };
