@@ -71,7 +71,14 @@ export function ledger({ dense, cells }: GridData): Block[] {
     ...["Cell", "Stage or attack"].map(words),
     ...["Forward passes", "Backward passes", "Seconds", "Peak memory, MB"].map(figures),
   ];
-  return [{ kind: "table", table: { caption: "Passes, time and memory of each stage and attack", columns, rows } }];
+  const text =
+    "Peak memory is all that was resident in the process meanwhile, what earlier work left to it included: memory that is freed stays " +
+    "with the process, for the next step. So a cell that follows a larger one in the same process shows that one's; the least of " +
+    "several cells of equal work is nearest to what the work needs.";
+  return [
+    { kind: "table", table: { caption: "Passes, time and memory of each stage and attack", columns, rows } },
+    { kind: "text", text },
+  ];
 }
 
 const epochs = (n: number) => `${n} epoch${n === 1 ? "" : "s"}`;
