@@ -1,4 +1,6 @@
 // What a stage's step and an attack's batch cost, found by doing a few of them: on the real network, at the real batch size.
+// Each is timed in several rounds, all others in between, and the median is taken, so that a machine that is busy for a while
+// makes no single one look dear; what two runs do alike, as the warm-up of one and the whole search of another, is one pool of times.
 
 import { pgd, predict } from "../attacks/index.js";
 import type { Split, Splits } from "../data/index.js";
@@ -46,8 +48,8 @@ export interface ProbeOptions {
   readonly countOnly?: boolean | undefined;
 }
 
-/** Steps of each kind that are timed, after one that is not: its memory is new. */
-const TIMED = 3;
+/** Steps of each kind that are timed in a round, after one that is not: its memory is new. */
+const TIMED = 2;
 /** Images that passes are counted on; batch norm needs two. */
 const FEW = 4;
 
@@ -92,8 +94,18 @@ function atProbe<O extends readonly unknown[], S extends Step, R>(
 const median = (values: readonly number[]) =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
+/** Batches of one kind, timed one by one. */
+interface TimedBatches {
+  readonly passes: Passes;
+  readonly seconds: readonly number[];
+}
+
 /** Costs of a batch by the probe's epochs. */
-function costsOf(epochs: readonly Omit<EpochDone, "at">[], seconds: readonly number[][], batches: number): BatchCost[] {
+function costsOf(
+  epochs: readonly Omit<EpochDone, "at">[],
+  seconds: readonly number[][],
+  batches: number,
+): TimedBatches[] {
   return epochs.map(({ passes }, i) => {
     const before = epochs[i - 1]?.passes ?? { forward: 0, backward: 0 };
     const times = seconds[i] ?? [];
@@ -104,7 +116,7 @@ function costsOf(epochs: readonly Omit<EpochDone, "at">[], seconds: readonly num
         backward: (passes.backward - before.backward) / batches,
       },
       // A loss may take several steps on each batch.
-      seconds: (median(timed) * times.length) / batches,
+      seconds: timed.map((time) => (time * times.length) / batches),
     };
   });
 }
@@ -138,7 +150,12 @@ function warmupOf({ stages }: Recipe, stage: Stage): number {
   return named?.weightGradient ? buildWeightGradient(named.weightGradient).warmup(named.epochs) : 0;
 }
 
-async function probeStage(model: Model, recipe: Recipe, stage: Stage, probe: ProbeOptions): Promise<StageProbe> {
+interface TimedStage extends Pick<StageProbe, "warmup" | "peakMemory"> {
+  readonly during: TimedBatches;
+  readonly after: TimedBatches;
+}
+
+async function probeStage(model: Model, recipe: Recipe, stage: Stage, probe: ProbeOptions): Promise<TimedStage> {
   const { splits, precision, countOnly = false } = probe;
   const named = recipe.stages[stage];
   if (named === undefined) throw new TypeError(`no ${stage} to probe`);
@@ -161,7 +178,7 @@ async function probeStage(model: Model, recipe: Recipe, stage: Stage, probe: Pro
     },
   });
   const costs = costsOf(epochs, seconds, train.steps);
-  const [during, after] = [costs[0], costs.at(-1)] as [BatchCost, BatchCost];
+  const [during, after] = [costs[0], costs.at(-1)] as [TimedBatches, TimedBatches];
   return { warmup, during, after, peakMemory: Math.max(...epochs.map((epoch) => epoch.peakMemory ?? 0)) };
 }
 
@@ -201,16 +218,47 @@ function probeAttack(
   });
 }
 
-/** Probes what it is asked for, each kind once. */
+/** What decides the cost of a stage's batch; with `host` that of one that trains as the host alone does. */
+function workKey({ model, threat, stages }: Recipe, stage: Stage, host: boolean): string {
+  const { gradient, weightGradient, ...of } = { ...stages[stage] } as Readonly<Record<string, unknown>>;
+  return canonicalJson({
+    ...{ model, threat, stage, of: { ...of, epochs: 0 } },
+    ...(!host && { gradient, weightGradient }),
+    // Finetuning may redraw the weights of the search's method.
+    ...(stage === "finetune" && { by: stages.search?.method }),
+  });
+}
+
+const isHost = ({ stages }: Recipe, stage: Stage) => {
+  const named = stage === "search" ? stages.search?.gradient : stages[stage]?.weightGradient;
+  return named === undefined || named.name === "plain";
+};
+
+/** Times by the work they are of. */
+function pools() {
+  const times = new Map<string, number[]>();
+  return {
+    add(key: string, seconds: readonly number[]): void {
+      times.set(key, [...(times.get(key) ?? []), ...seconds]);
+    },
+    median: (key: string) => median(times.get(key) ?? []),
+  };
+}
+
+/** Probes what it is asked for, each kind once in a round. */
 export interface Prober extends Disposable {
+  /** Begins a round: what is asked for from now on is timed once more, and costs the median of all its times. */
+  again(): void;
   stage(recipe: Recipe, stage: Stage): Promise<StageProbe>;
   attack(recipe: Recipe, item: EvaluationRecipe): AttackProbe;
 }
 
 export function prober(options: ProbeOptions): Prober {
-  const stages = new Map<string, StageProbe>();
+  const stages = new Map<string, TimedStage>();
   const attacks = new Map<string, AttackProbe>();
   const networks = new Map<string, Model>();
+  const times = pools();
+  const timed = new Set<string>();
   const networkOf = ({ model, seed }: Recipe): Model => {
     const key = canonicalJson(model);
     const found = networks.get(key) ?? buildModel(model, seed);
@@ -218,28 +266,39 @@ export function prober(options: ProbeOptions): Prober {
     return found;
   };
   return {
+    again: () => timed.clear(),
     async stage(recipe, stage) {
-      const { model, threat, stages: all } = recipe;
-      // Finetuning may redraw the weights of the search's method.
-      const key = canonicalJson({
-        model,
-        threat,
-        stage,
-        of: all[stage],
-        ...(stage === "finetune" && { by: all.search?.method }),
-      });
-      const found = stages.get(key) ?? (await probeStage(networkOf(recipe), recipe, stage, options));
-      stages.set(key, found);
-      return found;
+      const [own, host] = [workKey(recipe, stage, isHost(recipe, stage)), workKey(recipe, stage, true)];
+      const warm = warmupOf(recipe, stage) > 0 ? host : own;
+      const key = canonicalJson({ own, epochs: recipe.stages[stage]?.epochs ?? 0 });
+      let found = stages.get(key);
+      if (found === undefined || !timed.has(key)) {
+        found = await probeStage(networkOf(recipe), recipe, stage, options);
+        if (warm !== own) times.add(warm, found.during.seconds);
+        times.add(own, found.after.seconds);
+        stages.set(key, found);
+        timed.add(key);
+      }
+      const cost = ({ passes }: TimedBatches, of: string): BatchCost => ({ passes, seconds: times.median(of) });
+      const { warmup, peakMemory } = found;
+      return { warmup, during: cost(found.during, warm), after: cost(found.after, own), peakMemory };
     },
     attack(recipe, item) {
       const { examples: _examples, ...named } = item;
       const key = canonicalJson({ model: recipe.model, threat: recipe.threat, named });
-      const found =
-        attacks.get(key) ??
-        probeAttack(networkOf(recipe), options.splits.test, recipe, item, options.countOnly ?? false);
-      attacks.set(key, found);
-      return found;
+      let found = attacks.get(key);
+      if (found === undefined || !timed.has(key)) {
+        found = probeAttack(networkOf(recipe), options.splits.test, recipe, item, options.countOnly ?? false);
+        times.add(`${key} clean`, [found.clean.seconds]);
+        times.add(`${key} attack`, [found.attack.seconds]);
+        attacks.set(key, found);
+        timed.add(key);
+      }
+      const cost = ({ passes }: BatchCost, of: string): BatchCost => ({
+        passes,
+        seconds: times.median(`${key} ${of}`),
+      });
+      return { ...found, clean: cost(found.clean, "clean"), attack: cost(found.attack, "attack") };
     },
     [Symbol.dispose]() {
       for (const { params, buffers } of networks.values()) disposeParams(params, buffers);

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { readEvents } from "../run/index.js";
 import { liveTensors } from "../torch/index.js";
+import { buildData } from "./build.js";
 import { attackLine, estimateRecipe, stageLine } from "./estimate.js";
+import { prober } from "./estimate-probe.js";
 import { parseRecipe } from "./load.js";
 import { registries } from "./registries.js";
 import { stageCosts } from "./row.js";
@@ -55,6 +57,24 @@ evaluation: [{ name: clean }, { name: pgd, steps: 3, examples: 24 }]
     "little.yaml",
     { registries },
   );
+
+test("what two runs do alike costs both the same, over all rounds", async () => {
+  const [plain, s2ap] = [recipeOf("name: plain"), recipeOf("name: s2ap, gamma: 0.05")];
+  const splits = await buildData(plain);
+  using probes = prober({ splits, precision: "float32" });
+  const both = async () => [await probes.stage(plain, "search"), await probes.stage(s2ap, "search")] as const;
+  const [alone] = await both();
+  const [host, wrapped] = await both();
+  expect(wrapped.warmup).toBe(1);
+  expect(wrapped.during).toEqual(host.after);
+  expect(wrapped.after.seconds).not.toBe(host.after.seconds);
+  // Other times of the same work came to it since.
+  expect(host.after.seconds).not.toBe(alone.after.seconds);
+  probes.again();
+  const [later, last] = await both();
+  expect(last.after.seconds).not.toBe(wrapped.after.seconds);
+  expect(later.after.passes).toEqual(host.after.passes);
+}, 60_000);
 
 describe("passes are exactly those of the run", () => {
   test.each([
