@@ -23,6 +23,8 @@ test("a CSV has a column for each leaf, and quotes what needs it", () => {
   ];
   expect(toCsv(rows)).toBe('name,at.x,at.y,interval.0,interval.1\r\n"say ""a,b""",1,,,\r\n"two\nlines",,,0.1,0.2\r\n');
   expect(toCsv([])).toBe("\r\n");
+  // A spreadsheet would run it.
+  expect(toCsv([{ name: "=HYPERLINK(1)", seed: -1, lr: 1e-7 }])).toBe("name,seed,lr\r\n'=HYPERLINK(1),-1,1e-7\r\n");
 });
 
 test("an experiment is exported in every format at once", async () => {
@@ -44,6 +46,8 @@ test("an experiment is exported in every format at once", async () => {
   const results = readFileSync(join(out, "csv", "results.csv"), "utf8").split("\r\n");
   expect(results[0]).toMatch(/^name,sparsity,cleanAccuracy,/);
   expect(results[3]).toMatch(/^hydra-s2ap,0.9,0.514,/);
+  expect(results[0]).not.toContain("origins");
+  expect(readFileSync(join(out, "jsonl", "results.jsonl"), "utf8")).not.toContain("origins");
 });
 
 test("runs go to an MLflow server; one that is not there is a failure here", async () => {
@@ -59,6 +63,8 @@ test("runs go to an MLflow server; one that is not there is a failure here", asy
   }
   const { code, err } = await s2ap("runs", "export", join(folder, "dense"), "--mlflow", address);
   expect([code, err.includes("warning: dense: mlflow at")]).toEqual([1, true]);
+  expect(err).toContain("give the command again: it sends what is missing");
+  expect(err).not.toContain("the run goes on");
 });
 
 test("what cannot be exported says why", async () => {

@@ -19,9 +19,9 @@ function authorizationOf(env: Environment): string | undefined {
   return user ? `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` : undefined;
 }
 
-/** Opens runs on an MLflow server. */
-export function toMlflow(address: string, env: Environment = process.env): OpenSink {
-  const options = { authorization: authorizationOf(env), experiment: env.MLFLOW_EXPERIMENT_NAME || undefined };
+/** Opens runs on an MLflow server; `later` says what becomes of numbers that do not arrive. */
+export function toMlflow(address: string, env: Environment = process.env, later?: string): OpenSink {
+  const options = { authorization: authorizationOf(env), experiment: env.MLFLOW_EXPERIMENT_NAME || undefined, later };
   const open: OpenSink = (source, warn) => mlflow(address, source, { ...options, warn });
   return open;
 }

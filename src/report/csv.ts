@@ -10,12 +10,14 @@ import { label, missing } from "./format.js";
 const formula = /^[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/;
 const plainNumber = /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i;
 
-/** Text as a field. */
-export function csvText(text: string): string {
-  const line = label(text, 2000);
-  const inert = formula.test(line) && !plainNumber.test(line) ? `'${line}` : line;
+/** Text as a field, with every character. */
+export function csvField(text: string): string {
+  const inert = formula.test(text) && !plainNumber.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
 }
+
+/** Text as a field of a page's table: one line. */
+export const csvText = (text: string): string => csvField(label(text, 2000));
 
 function fields(cell: Cell, wide: boolean): string[] {
   if (typeof cell !== "string") {

@@ -13,6 +13,7 @@ import type { Sink, Source } from "./sink.js";
 
 const MOST_METRICS = 1000;
 const MOST_PARAMS = 100;
+const GOES_ON = "the run goes on, and it is tried again";
 
 const memory = z.object({
   address: z.string(),
@@ -28,6 +29,8 @@ export interface MlflowSinkOptions extends MlflowOptions {
   readonly experiment?: string | undefined;
   /** Milliseconds that closing may wait for the server; default 20,000. */
   readonly closeMs?: number;
+  /** What becomes of numbers that did not arrive, in words; default: those of a run that goes on. */
+  readonly later?: string | undefined;
   readonly warn: (text: string) => void;
 }
 
@@ -41,9 +44,9 @@ function remembered(path: string, address: string, experiment: string): Memory |
   }
 }
 
-function cure(error: Error, path: string): string {
+function cure(error: Error, path: string, later: string): string {
   const lost = error instanceof S2apError && error.code === "mlflow/RESOURCE_DOES_NOT_EXIST";
-  return lost ? `remove ${path} to begin a new run there` : "the run goes on, and it is tried again";
+  return lost ? `remove ${path} to begin a new run there` : later;
 }
 
 async function begin(client: MlflowClient, source: Source, experiment: string): Promise<string> {
@@ -106,7 +109,7 @@ function sender(source: Source, { client, address, experiment }: Target) {
 
 /** Sends one run to an MLflow server, in the background; a server that does not answer is a warning. */
 export function mlflow(address: string, source: Source, options: MlflowSinkOptions): Sink {
-  const { experiment = source.experiment, closeMs = 20_000, warn, ...rest } = options;
+  const { experiment = source.experiment, closeMs = 20_000, warn, later = GOES_ON, ...rest } = options;
   const giveUp = new AbortController();
   const client = mlflowClient(address, { ...rest, signal: giveUp.signal });
   const run = sender(source, { client, address, experiment });
@@ -118,7 +121,7 @@ export function mlflow(address: string, source: Source, options: MlflowSinkOptio
       await run.send();
       warned = false;
     } catch (error) {
-      if (!warned) warn(`${source.name}: ${(error as Error).message}; ${cure(error as Error, run.path)}`);
+      if (!warned) warn(`${source.name}: ${(error as Error).message}; ${cure(error as Error, run.path, later)}`);
       warned = true;
     }
     working = undefined;
@@ -151,8 +154,8 @@ export function mlflow(address: string, source: Source, options: MlflowSinkOptio
         clearTimeout(timer);
       }
       if (run.pending === 0 && run.runId !== undefined) return;
-      const later = `s2ap runs export ${source.folder} --mlflow ${address}`;
-      warn(`${source.name}: ${run.pending} numbers have not reached MLflow; send them later with: ${later}`);
+      const command = `s2ap runs export ${source.folder} --mlflow ${address}`;
+      warn(`${source.name}: ${run.pending} numbers have not reached MLflow; send them later with: ${command}`);
     },
   };
 }

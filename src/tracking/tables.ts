@@ -1,4 +1,5 @@
 // Events and results of runs as CSV (RFC 4180) and JSON Lines, for spreadsheets and notebooks.
+import { csvField } from "../report/csv.js";
 import { readEvents } from "../run/index.js";
 import type { Source } from "./sink.js";
 
@@ -13,11 +14,7 @@ function flatten(value: unknown, path = "", into = new Map<string, Cell>()): Map
   return into;
 }
 
-function cell(value: Cell): string {
-  if (value === undefined || value === null) return "";
-  const text = String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
+const cell = (value: Cell) => (value === undefined || value === null ? "" : csvField(String(value)));
 
 /** Columns are those of the first row, then what later ones add; what a row has not is empty. */
 function csvOf(rows: readonly Row[]): string {

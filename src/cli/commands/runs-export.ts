@@ -30,17 +30,20 @@ export function runsExportCommand(cli: Cli) {
       if (to.csv !== undefined || to.jsonl !== undefined) {
         const { collect } = await import("../../report/index.js");
         const { rows, problems } = collect(folders);
+        // Where each number stands is for the report's own files.
+        const results = rows.map(({ origins: _origins, ...row }) => row);
         for (const problem of problems) warn(problem);
         for (const kind of ["csv", "jsonl"] as const) {
           const folder = to[kind];
           if (folder !== undefined) {
-            written.push(...tracking.exportTables(folder, kind, { sources, results: rows }));
+            written.push(...tracking.exportTables(folder, kind, { sources, results }));
           }
         }
       }
       if (mlflow !== undefined) {
         let warnings = 0;
-        await tracking.exportTo(toMlflow(mlflow), sources, (text) => {
+        const later = "give the command again: it sends what is missing";
+        await tracking.exportTo(toMlflow(mlflow, process.env, later), sources, (text) => {
           warnings += 1;
           warn(text);
         });
