@@ -80,6 +80,12 @@ describe("s2ap compare", () => {
     });
   });
 
+  test("takes trackers, and refuses unknown ones before anything is planned", async () => {
+    expect((await compare(1, ["--log", "tensorboard"])).asked).toEqual([PLAN, RUN]);
+    const { code, asked, err } = await compare(1, ["--log", "tensorbord"]);
+    expect([code, asked, err.includes("tensorboard")]).toEqual([2, [], true]);
+  });
+
   test("asks before what takes longer than ten minutes", async () => {
     const no = await compare(601, [], false);
     expect([no.code, no.asked]).toEqual([0, [PLAN]]);

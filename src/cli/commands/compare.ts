@@ -5,6 +5,7 @@ import type { CompareJobOptions, ComparePlan } from "../jobs/compare.js";
 import type { GridJobResult } from "../jobs/grid.js";
 import { showProgress } from "../progress.js";
 import { parseDuration } from "../signals.js";
+import { LOG_OPTION, trackersOf } from "../trackers.js";
 import { type Cli, collect, command, given, positive, printJson, quoted } from "./context.js";
 import { estimateSummary } from "./estimate-text.js";
 import { JOBS_OPTION, longJob } from "./long-job.js";
@@ -90,28 +91,31 @@ export function compareCommand(cli: Cli) {
     .option("--report", "run nothing: write the page of what is there")
     .option("--yes", "do not ask before what takes longer than 10 minutes")
     .option("--max-time <duration>", "stop cleanly after 90s, 30m, 1h30m", parseDuration)
+    .option(...LOG_OPTION, collect)
     .option(...JOBS_OPTION, positive)
     .option("--threads <n>", "threads of libtorch, of all processes; default one a processor", positive)
-    .action(async (path, { plugin = [], json, jobs, threads, maxTime, tiny, report, dryRun, yes, ...rest }) => {
-      const { grid = [], set = [], skipInvalid = false, smallDense = false } = rest;
-      const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
-      const order = { ...rest, what: "run" as const, path, grid, set, skipInvalid, smallDense, profile };
-      const options: CompareJobOptions = { ...order, onlyReport: report === true, command: "" };
-      const run: CompareJobOptions = { ...options, command: named(path, options, plugin) };
-      const how = { threads, plugins: plugin, quiet: json === true };
-      if (report !== true) {
-        const plan = await planned(cli, { ...run, what: "plan" }, how);
-        tellPlan(cli, plan);
-        if (dryRun === true)
-          return json === true ? printJson(cli.terminal, plan) : cli.terminal.out(plan.cells.join("\n"));
-        if (!(await agreed(cli, plan, yes === true))) return cli.terminal.err("nothing was run");
-      }
-      const together = { jobs: report === true ? 1 : jobs, maxTime };
-      const result = await longJob<GridJobResult>(cli, "compare", run, { ...how, ...together });
-      if (json === true) printJson(cli.terminal, result);
-      else cli.terminal.out(`${result.summary}\n${result.markdown}`);
-      if (result.status === "failed") cli.exitCode = 1;
-    });
+    .action(
+      async (path, { plugin = [], log = [], json, jobs, threads, maxTime, tiny, report, dryRun, yes, ...rest }) => {
+        const { grid = [], set = [], skipInvalid = false, smallDense = false } = rest;
+        const profile = rest.profile ?? (tiny === true ? "tiny" : undefined);
+        const order = { ...rest, what: "run" as const, path, grid, set, skipInvalid, smallDense, profile };
+        const options: CompareJobOptions = { ...order, onlyReport: report === true, command: "" };
+        const run: CompareJobOptions = { ...options, command: named(path, options, plugin) };
+        const how = { threads, plugins: plugin, quiet: json === true, trackers: trackersOf(log) };
+        if (report !== true) {
+          const plan = await planned(cli, { ...run, what: "plan" }, how);
+          tellPlan(cli, plan);
+          if (dryRun === true)
+            return json === true ? printJson(cli.terminal, plan) : cli.terminal.out(plan.cells.join("\n"));
+          if (!(await agreed(cli, plan, yes === true))) return cli.terminal.err("nothing was run");
+        }
+        const together = { jobs: report === true ? 1 : jobs, maxTime };
+        const result = await longJob<GridJobResult>(cli, "compare", run, { ...how, ...together });
+        if (json === true) printJson(cli.terminal, result);
+        else cli.terminal.out(`${result.summary}\n${result.markdown}`);
+        if (result.status === "failed") cli.exitCode = 1;
+      },
+    );
 }
 
 interface How {
