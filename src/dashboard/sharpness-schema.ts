@@ -7,7 +7,12 @@ const layers = <T extends z.ZodType>(one: T) => z.record(z.string(), one).option
 const rise = z.object({ total: z.object({ rise: number }), layers: layers(z.object({ rise: number })) });
 const one = z.object({ value: number, standardError: number });
 const estimate = z.object({ total: one, layers: layers(one) });
-const ties = z.object({ deltas: z.array(z.number()), layers: layers(z.object({ within: z.array(number) })) });
+const within = z.array(number);
+const ties = z.object({
+  deltas: z.array(z.number()),
+  within: within.optional(),
+  layers: layers(z.object({ within })),
+});
 const eigenvalue = z.object({ value: number, bound: number });
 
 /** The parts of a record of `s2ap sharpness` that the page shows; each quantity may be left out, or not measured yet. */

@@ -258,7 +258,7 @@ inBrowser("dark pages, narrow ones and a run without any event are whole too", a
   await view.getByText("0 events").waitFor();
   await view.goto(live.dashboard.url);
   await view.getByRole("link", { name: "whole" }).click();
-  await soon(() => charts(view).count()).toBe(5);
+  await soon(() => charts(view).count()).toBe(6);
   await soon(() => view.locator("table.sharpness tbody tr").allInnerTexts()).toEqual([
     expect.stringContaining("0.031 ± 1.0e-4"),
     expect.stringContaining("0.125"),
@@ -270,6 +270,9 @@ inBrowser("dark pages, narrow ones and a run without any event are whole too", a
   ]);
   await view.getByLabel("Quantity").selectOption("share of scores within 0.01 of the threshold");
   await soon(layers).toEqual([expect.stringMatching(/^conv1\.weight\s0\.125\s+0\.125$/)]);
+  await view
+    .getByRole("img", { name: /^Scores near the threshold.*: all, after 2: 4\.0 %; all, after 0: 2\.0 %\./ })
+    .waitFor();
   await view.getByRole("img", { name: /as a surface/ }).waitFor();
   const wide = await view.evaluate("document.documentElement.scrollWidth");
   expect(wide).toBeLessThanOrEqual(380);

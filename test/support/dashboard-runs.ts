@@ -119,7 +119,11 @@ export const sharpnessOfLayers = {
       ...epoch.eigenvalues,
       layers: { "conv1.weight": { value: 4 * i + 2, bound: 0.25 }, "fc.weight": { value: 1, bound: null } },
     },
-    ties: { deltas: [0.001, 0.01], layers: { "conv1.weight": { within: [0.01, 0.125] } } },
+    ties: {
+      deltas: [0.001, 0.01],
+      within: [0.002, 0.02 * (i + 1)],
+      layers: { "conv1.weight": { within: [0.01, 0.125] } },
+    },
   })),
 };
 

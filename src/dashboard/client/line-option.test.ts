@@ -57,3 +57,8 @@ test("a curve of steps holds each value up to the next point", () => {
     ]).series,
   ).not.toHaveProperty("step");
 });
+
+test("an axis of logarithms begins where it is told to", () => {
+  const { xAxis } = optionOf([[0.001, 1]], { xLog: true, xRange: [0.001, 0.1] }).option;
+  expect(xAxis).toMatchObject({ type: "log", min: 0.001, max: 0.1 });
+});

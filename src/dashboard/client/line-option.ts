@@ -31,6 +31,8 @@ export interface LineOptions {
   /** Ends of the axes; default: from 0 to the end of the epoch that is under way, and around the values. */
   readonly xRange?: readonly [from: number, to: number];
   readonly yRange?: readonly [from: number, to: number];
+  /** The axis is one of logarithms; needs `xRange`. */
+  readonly xLog?: boolean;
   /** A value holds up to the next point; default: lines between points. */
   readonly steps?: boolean;
   /** Vertical lines with a name: where a stage begins. */
@@ -124,6 +126,7 @@ export function lineOption({
   yName,
   percent = false,
   steps = false,
+  xLog = false,
   marks,
   ...ranges
 }: LineOptions): EChartsOption {
@@ -147,6 +150,7 @@ export function lineOption({
     dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl" }],
     xAxis: {
       ...axis(xName),
+      ...(xLog && { type: "log" as const }),
       nameLocation: "middle",
       nameGap: 26,
       ...{ min: from, max: end, ...(ranges.xRange === undefined && { minInterval: 1 }) },

@@ -2,6 +2,7 @@ import { count, missing } from "../../report/format.js";
 import type { SharpnessShown } from "../sharpness-schema.js";
 import { shown, within } from "./line-option.js";
 import { SharpnessLayers } from "./sharpness-layers.js";
+import { TiesChart } from "./ties-chart.js";
 import { useAnswer } from "./use-answer.js";
 
 type Epoch = SharpnessShown["epochs"][number];
@@ -53,6 +54,7 @@ export function SharpnessSection({ id }: { readonly id: string }) {
           </tbody>
         </table>
       </div>
+      <TiesChart epochs={answer.epochs} />
       <SharpnessLayers epochs={answer.epochs} />
     </section>
   );
