@@ -42,9 +42,15 @@ function secondsPerEpoch({ epochLog, samples, last, steps, startedAt }: StageLog
 
 /**
  * How far a run is. A run that began from another's network logs no stages before its first one, so these do not count. Stages that
- * have not begun are reckoned at the pace of the newest one.
+ * have not begun are reckoned at the pace of the newest one. A run that is `done` without a stage had nothing to train: it took its network
+ * as it was.
  */
-export function progressOf(log: RunLog, planned: Partial<Record<Stage, number>>): Progress {
+export function progressOf(
+  log: RunLog,
+  planned: Partial<Record<Stage, number>>,
+  { done: over = false } = {},
+): Progress {
+  if (over && log.stages.length === 0) return { share: 1, secondsLeft: 0, stage: null, epoch: 0, epochs: 0 };
   const begun = new Map(log.stages.map((stage) => [stage.stage, stage]));
   const first = STAGES.findIndex((stage) => begun.has(stage));
   const stages = STAGES.slice(Math.max(0, first)).filter((stage) => begun.has(stage) || planned[stage] !== undefined);

@@ -164,7 +164,7 @@ export function runIndex(found: Found): RunIndex {
       seed: manifest?.seed ?? null,
       createdAt: manifest?.createdAt ?? null,
       lastAt: log.lastAt,
-      progress: progressOf(log, plannedEpochs(manifest?.recipe)),
+      progress: progressOf(log, plannedEpochs(manifest?.recipe), { done: manifest?.status === "done" }),
       warnings: log.warnings.length,
       ...numbers,
       sparsity: numbers.sparsity ?? sparsity,

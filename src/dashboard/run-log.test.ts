@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { at, epochEvent, maskNumbers, recipe, stepEvent, wholeRun } from "../../test/support/dashboard-runs.js";
 import type { NewEvent, RunEvent } from "../run/index.js";
 import type { RunSummary } from "./api.js";
-import { attackWords, percentTick, verdict } from "./client/words.js";
+import { attackWords, percentTick, progressWords, verdict } from "./client/words.js";
 import { keyNumbers } from "./key-numbers.js";
 import { plannedEpochs, progressOf } from "./progress.js";
 import { addEvent, emptyLog, MOST_SAMPLES, type RunLog } from "./run-log.js";
@@ -119,6 +119,14 @@ describe("progressOf", () => {
   test("takes the pace of the first epoch from its samples", () => {
     const log = logOf(wholeRun().slice(0, 2)); // half an epoch in one second
     expect(progressOf(log, planned)).toMatchObject({ share: 0.1, secondsLeft: 9 });
+  });
+
+  test("is whole where a run is done that had nothing to train", () => {
+    const log = logOf(wholeRun().slice(-1)); // an evaluation alone
+    expect(progressWords(progressOf(log, planned, { done: true }))).toBe("nothing to train");
+    expect(progressOf(log, planned, { done: true })).toMatchObject({ share: 1, stage: null });
+    expect(progressWords(progressOf(log, planned))).toBe("not begun");
+    expect(progressWords(progressOf(logOf(wholeRun()), planned, { done: true }))).toBe("finetune 100 %");
   });
 
   test.each([null, "x", { stages: null }, { stages: { search: { epochs: "2" } } }])("makes nothing of %j", (odd) => {

@@ -99,6 +99,11 @@ describe("workspace", () => {
     expect([runs.summaries(), runs.run(id)]).toEqual([[], undefined]);
   });
 
+  test("says of a run that took its network as it was that it is done, and how far", () => {
+    makeRun(join(root, "dense"), wholeRun().slice(-1));
+    expect(open().summaries()).toMatchObject([{ state: "done", progress: { share: 1, stage: null } }]);
+  });
+
   test("begins anew where a resumed run cut its log back", () => {
     const folder = join(root, "a");
     makeRun(folder, wholeRun());

@@ -42,6 +42,7 @@ function Facts({ summary }: { readonly summary: RunSummary }) {
 
 /** Stages in the order they ran, each as long as its epochs. */
 function Timeline({ log }: { readonly log: RunLog }) {
+  if (log.stages.length === 0) return null;
   return (
     <ol class="timeline" aria-label="Stages">
       {log.stages.map((stage) => {

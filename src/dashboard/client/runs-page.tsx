@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { count, missing, percent, percentInterval } from "../../report/format.js";
 import type { RunState, RunSummary } from "../api.js";
 import { choose, chosen, followRuns, runs } from "./runs-store.js";
-import { attackWords, duration, moment, stateWords } from "./words.js";
+import { attackWords, duration, moment, progressWords, stateWords } from "./words.js";
 
 type SortKey = "name" | "state" | "share" | "left" | "sparsity" | "clean" | "robust" | "seed" | "last";
 type Value = string | number | null;
@@ -74,9 +74,7 @@ function Row({ run }: { readonly run: RunSummary }) {
       <td class={`state ${state}`}>{stateWords[state]}</td>
       <td>
         {progress.share === null ? missing : <progress value={progress.share} aria-label={`Progress of ${name}`} />}
-        <span class="note">
-          {progress.stage ?? "not begun"} {percent(progress.share, 0)} %
-        </span>
+        <span class="note">{progressWords(progress)}</span>
       </td>
       <td class="num">{state === "running" ? duration(progress.secondsLeft) : missing}</td>
       <td class="num">{percent(run.sparsity, 2)}</td>
@@ -84,7 +82,7 @@ function Row({ run }: { readonly run: RunSummary }) {
       <td class="num">
         {percent(run.robustAccuracy)}
         <span class="note">{run.interval === null ? "" : percentInterval([run.interval[0], run.interval[1]])}</span>
-        <span class="note">{attackWords(run)}</span>
+        <span class="note">{run.robustAccuracy === null ? "" : attackWords(run)}</span>
       </td>
       <td class="num">{run.seed ?? missing}</td>
       <td>{moment(run.lastAt)}</td>

@@ -1,5 +1,6 @@
-import { count, decimal, listing, missing } from "../../report/format.js";
+import { count, decimal, listing, missing, percent } from "../../report/format.js";
 import type { RunState, RunSummary } from "../api.js";
+import type { Progress } from "../progress.js";
 
 /** A state by word and sign, so that it is told without colours. */
 export const stateWords: Readonly<Record<RunState, string>> = {
@@ -34,6 +35,12 @@ export function bytes(size: number): string {
   const units = ["KB", "MB", "GB", "TB"];
   const at = Math.min(units.length - 1, Math.floor(Math.log10(size) / 3) - 1);
   return `${decimal(size / 1000 ** (at + 1), 1)} ${units[at]}`;
+}
+
+/** How far a run is, with the stage that it is in. */
+export function progressWords({ stage, share }: Progress): string {
+  if (stage === null) return share === 1 ? "nothing to train" : "not begun";
+  return share === null ? stage : `${stage} ${percent(share, 0)} %`;
 }
 
 /** A share that a tick of an axis stands at, in per cent: `0.035` -> `3.5`. Twelve digits are what a sum of tick intervals has right. */
