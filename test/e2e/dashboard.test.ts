@@ -224,6 +224,7 @@ inBrowser("everything is reached with the keyboard, and the focus is seen", asyn
     }
     throw new Error(`no ${wanted} within 40 tabs`);
   };
+  expect(await view.title()).toBe("Runs · s2ap");
   await tabTo(/^Evaluations/);
   expect(await view.evaluate("getComputedStyle(document.activeElement).outlineStyle")).toBe("solid");
   await tabTo(/^Run /);
@@ -241,6 +242,7 @@ inBrowser("everything is reached with the keyboard, and the focus is seen", asyn
   await tabTo(/^alpha$/);
   await view.keyboard.press("Enter");
   await view.getByRole("heading", { level: 1, name: "alpha" }).waitFor();
+  expect(await view.title()).toBe("alpha · s2ap");
   await tabTo(/^Recipe, with every default/);
   await view.keyboard.press("Enter");
   await view.locator("pre").first().waitFor({ state: "visible" });

@@ -3,6 +3,7 @@ import type { CardDetail } from "../api.js";
 import type { CardShown } from "../card-schema.js";
 import { ImageBrowser } from "./image-browser.js";
 import { useAnswer } from "./use-answer.js";
+import { useTitle } from "./use-title.js";
 
 function Attacks({ card }: { readonly card: CardShown }) {
   const ran = card.attacks.filter(({ skipped }) => skipped !== true);
@@ -102,6 +103,7 @@ function Hashes({ card }: { readonly card: CardShown }) {
 /** The card of an evaluation, and its images. */
 export function CardPage({ id }: { readonly id: string }) {
   const { answer: detail, problem } = useAnswer<CardDetail>(`/api/cards/${id}`);
+  useTitle(detail?.summary.path ?? "Record");
   if (detail === undefined) return <p role="alert">{problem ?? "Reading the record …"}</p>;
   const { card, summary } = detail;
   return (

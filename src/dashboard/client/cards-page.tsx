@@ -2,6 +2,7 @@ import { count, percent, percentInterval } from "../../report/format.js";
 import type { CardSummary, CurveSummary } from "../api.js";
 import { CurvesSection } from "./curves-section.js";
 import { useAnswer } from "./use-answer.js";
+import { useTitle } from "./use-title.js";
 
 function Cards({ cards }: { readonly cards: readonly CardSummary[] }) {
   return (
@@ -56,6 +57,7 @@ const goesOn = (curves: readonly CurveSummary[]): boolean => curves.some(({ exam
 export function CardsPage() {
   const { answer: cards, problem } = useAnswer<CardSummary[]>("/api/cards");
   const { answer: curves, problem: missed } = useAnswer<CurveSummary[]>("/api/curves", goesOn);
+  useTitle("Evaluations");
   if (cards === undefined || curves === undefined)
     return <p role="alert">{problem ?? missed ?? "Reading the records …"}</p>;
   return (

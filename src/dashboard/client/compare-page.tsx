@@ -9,6 +9,7 @@ import { type Curve, dashesOf, type LineOptions, lineOption, lineSummary } from 
 import { MasksSection } from "./masks-section.js";
 import { epochPoints, samplePoints } from "./run-curves.js";
 import { dark } from "./theme.js";
+import { useTitle } from "./use-title.js";
 import { attackWords, labels, stateWords, verdict } from "./words.js";
 
 interface Row {
@@ -151,6 +152,7 @@ const MOST = 12;
 export function ComparePage({ ids }: { readonly ids: readonly string[] }) {
   const comparison = useMemo(() => openComparison(ids.slice(0, MOST)), [ids]);
   useEffect(() => comparison.close, [comparison]);
+  useTitle("Compare");
   const runs = comparison.runs.value;
   const isDark = dark.value;
   const details = runs.flatMap(({ detail }) => detail ?? []);

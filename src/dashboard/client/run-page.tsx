@@ -9,6 +9,7 @@ import { LayersSection } from "./layers-section.js";
 import { RunCharts } from "./run-charts.js";
 import { openRun } from "./run-store.js";
 import { SharpnessSection } from "./sharpness-section.js";
+import { useTitle } from "./use-title.js";
 import { attackWords, bytes, duration, moment, stateWords } from "./words.js";
 
 function Facts({ summary }: { readonly summary: RunSummary }) {
@@ -143,6 +144,7 @@ export function RunPage({ id }: { readonly id: string }) {
   useEffect(() => run.close, [run]);
   const detail = run.detail.value;
   const problem = run.problem.value;
+  useTitle(detail?.summary.name ?? "Run");
   if (detail === undefined) return <p role="alert">{problem ?? "Reading the run …"}</p>;
   const { summary, log } = detail;
   return (

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { count, missing, percent, percentInterval } from "../../report/format.js";
 import type { RunState, RunSummary } from "../api.js";
 import { choose, chosen, followRuns, runs } from "./runs-store.js";
+import { useTitle } from "./use-title.js";
 import { attackWords, duration, moment, progressWords, stateWords } from "./words.js";
 
 type SortKey = "name" | "state" | "share" | "left" | "sparsity" | "clean" | "robust" | "seed" | "last";
@@ -123,6 +124,7 @@ export function RunsPage() {
   const [state, setState] = useState("");
   const [sort, setSort] = useState<Sort>({ key: "last", down: true });
   useEffect(followRuns, []);
+  useTitle("Runs");
   const all = runs.value;
   if (all === undefined) return <p>Reading the run folders …</p>;
   const wanted = [...all.values()].filter((run) => matches(run, text) && (state === "" || run.state === state));
