@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { linf, type Victim } from "../attacks/index.js";
 import type { Model } from "../models/index.js";
@@ -19,7 +20,7 @@ import {
 import type { Description } from "./description.js";
 import type { UnitLine } from "./lines.js";
 import { buildAttack } from "./presets.js";
-import type { AttackOutcome } from "./robustness.js";
+import { type AttackOutcome, CHECK_CODES } from "./robustness.js";
 
 const threat = linf({ eps: "0.1" });
 
@@ -147,4 +148,13 @@ describe("checks of what attacks found", () => {
     ]);
     expect(zeroGradients([{ ...line, zeroGradient: [] }], Int32Array.of(70))).toEqual([]);
   });
+});
+
+test("the manual has a row for each code that may be raised, and each may be", () => {
+  const read = (path: string) => readFileSync(new URL(path, import.meta.url), "utf8");
+  const [, section = ""] = read("../../docs/evaluation.md").split("\n## Checks\n");
+  const rows = [...(section.split("\n## ")[0] as string).matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, code]) => code);
+  expect(rows).toEqual([...CHECK_CODES]);
+  const sources = ["./checks.ts", "../cli/jobs/eval-distances.ts"].map(read).join();
+  for (const code of CHECK_CODES) expect(sources).toContain(`"${code}"`);
 });

@@ -11,13 +11,18 @@ import type { AttackOutcome, Check } from "./robustness.js";
 
 type Values = Check["values"];
 
-const warning = (code: string, message: string, values: Values): Check => ({
+const warning = (code: Check["code"], message: string, values: Values): Check => ({
   code,
   severity: "warning",
   message,
   values,
 });
-const note = (code: string, message: string, values: Values): Check => ({ code, severity: "note", message, values });
+const note = (code: Check["code"], message: string, values: Values): Check => ({
+  code,
+  severity: "note",
+  message,
+  values,
+});
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 /** What the checks that cost passes look at. */

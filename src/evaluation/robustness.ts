@@ -41,10 +41,24 @@ export interface AttackOutcome {
   readonly seconds: number;
 }
 
+/** All that may be raised; docs/evaluation.md says when, and what to do. */
+export const CHECK_CODES = [
+  "randomised",
+  "probabilities",
+  "batch-dependence",
+  "robust-at-absurd-eps",
+  "few-classes",
+  "mask-not-applied",
+  "zero-gradient",
+  "left-the-ball",
+  "square-too-good",
+  "minimum-norm-left-out",
+] as const;
+
 /** Something a reader should know before believing the number. */
 export interface Check {
-  /** Stable name, e.g. `zero-gradient`. */
-  readonly code: string;
+  /** Stable name. */
+  readonly code: (typeof CHECK_CODES)[number];
   readonly severity: "warning" | "note";
   /** One sentence for people. */
   readonly message: string;
