@@ -6,7 +6,7 @@ import { type Model, models } from "../models/index.js";
 import { type Optimizer, type OptimizerContext, optimizers, type Schedule, schedules } from "../optim/index.js";
 import { type Method, methods } from "../pruning/index.js";
 import { gradients, type ScoreGradient } from "../sharpness/index.js";
-import { hasBfloat16, type Precision } from "../torch/index.js";
+import { EMULATED_BFLOAT16, hasBfloat16, type Precision } from "../torch/index.js";
 import { type WeightGradient, weightGradients } from "../train/index.js";
 import { type AnyEntry, parseOptions, type Registry } from "../util/index.js";
 import type { EvaluationRecipe, Named, Recipe, StageRecipe } from "./schema.js";
@@ -80,7 +80,7 @@ export function choosePrecision(recipe: Recipe): { readonly precision: Precision
     return { precision: "float32", note: "this CPU has no bfloat16: training runs in float32, about half as fast" };
   }
   if (recipe.precision === "bfloat16" && !native) {
-    return { precision: "bfloat16", note: "this CPU has no bfloat16: it is emulated, and much slower than float32" };
+    return { precision: "bfloat16", note: EMULATED_BFLOAT16 };
   }
   return { precision: recipe.precision };
 }

@@ -44,6 +44,9 @@ export function hasBfloat16(): boolean {
   return /\b(avx512_bf16|amx_bf16)\b/.test(readOr("/proc/cpuinfo", ""));
 }
 
+/** What to say where bfloat16 is asked for and the CPU has it not. */
+export const EMULATED_BFLOAT16 = "this CPU has no bfloat16: it is emulated, and much slower than float32";
+
 /** The BLAS library in this process: its path, and whether it is the reference one, about 25 times slower than OpenBLAS. */
 export function blas(): { readonly path: string; readonly isReference: boolean } {
   const lines = readOr("/proc/self/maps", "").match(/\/\S*lib(?:open)?blas\S*\.so\S*|\/\S*libmkl\S*\.so\S*/g) ?? [];

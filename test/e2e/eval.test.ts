@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadTensors, saveTensors } from "../../src/nn/index.js";
-import { ops, type Tensor, tensor } from "../../src/torch/index.js";
+import { hasBfloat16, ops, type Tensor, tensor } from "../../src/torch/index.js";
 import { buildDist } from "../support/child.js";
 import { writeImages } from "../support/eval-process.js";
 
@@ -66,6 +66,12 @@ test("one attack has the same number with and without a record, on the images th
   expect([after, results]).toMatchObject([{ pgd: robustAccuracy }, [{ attack: "pgd-2", examples: 50 }]]);
   const recorded = run(...arch, ...weights, "--images", path, ...attack, "--out", "one").answer;
   expect(recorded).toMatchObject({ after, results: [{ attack: "pgd-2", robustAccuracy }] });
+});
+
+test("bfloat16 that this CPU would emulate is warned of on standard error", () => {
+  const argv = [...arch, ...weights, ...images, "--attack", "fgsm", "--eps", "0.15", "--precision", "bfloat16"];
+  const { status, stderr } = spawnSync(process.execPath, [bin, "eval", ...argv], { cwd: folder, encoding: "utf8" });
+  expect([status, stderr.includes("this CPU has no bfloat16: it is emulated")]).toEqual([0, !hasBfloat16()]);
 });
 
 test("a claimed sparsity is compared with the measured one, and the table has a row after each attack", () => {

@@ -12,7 +12,7 @@ import {
   timeLeft,
 } from "../../evaluation/index.js";
 import type { Model } from "../../models/index.js";
-import { scope } from "../../torch/index.js";
+import { EMULATED_BFLOAT16, hasBfloat16, scope } from "../../torch/index.js";
 import type { JobContext } from "../jobs.js";
 import type { EvalOptions } from "./eval-options.js";
 import type { List } from "./eval-specs.js";
@@ -51,6 +51,7 @@ export function runList(
 ): Robustness {
   const { warmStart, out, shard, seed, examples, batchSize, until, individual, faithful = false, precision } = options;
   const { report } = context;
+  if (precision === "bfloat16" && !hasBfloat16()) report({ kind: "warning", text: EMULATED_BFLOAT16 });
   const specs = faithful ? faithfulSpecs(list.specs) : list.specs;
   return scope(() =>
     attackList(model, split, {
