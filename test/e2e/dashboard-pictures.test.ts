@@ -27,7 +27,7 @@ inBrowser(
     const view = await live.open();
     await view.getByRole("link", { name: "plain", exact: true }).click();
     await view.getByRole("heading", { name: "Loss landscapes over scores" }).waitFor();
-    await view.getByText("plain (12 of 25 points), as a surface").waitFor();
+    await view.getByText("plain over s2ap and random (12 of 25 points), as a surface").waitFor();
     const surface = view.getByRole("img", { name: /as a surface/ });
     const patches = surface.locator("path[stroke-width='0.4']");
     expect(await patches.count()).toBe(5);
@@ -74,7 +74,7 @@ inBrowser(
       "landscape-steep.json",
     );
     await view.reload();
-    await view.getByRole("heading", { name: "Over eigen1 and eigen2" }).waitFor();
+    await view.getByText("s2ap over eigen1 and eigen2, from above").waitFor();
     expect(await maps.count()).toBe(3);
     expect(await corner(0)).toBe("var(--ramp-22)");
     expect(await scale(2)).toEqual(["0", "2", "4", "log10 loss"]);

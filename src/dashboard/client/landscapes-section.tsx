@@ -2,7 +2,7 @@ import { Fragment } from "preact";
 import { useMemo } from "preact/hooks";
 import { count, listing, significant } from "../../report/format.js";
 import { drawHeatMap } from "../../report/heat-map.js";
-import { axisName, marksOf, planeNote } from "../../report/landscape-groups.js";
+import { axisName, directions, marksOf, planeNote } from "../../report/landscape-groups.js";
 import { heightsOf, lossRange } from "../../report/landscape-heights.js";
 import type { Surface } from "../../report/surface.js";
 import type { LandscapeShown, LandscapesOfRun } from "../api.js";
@@ -65,8 +65,15 @@ function Planes({ group: { title, members } }: { readonly group: LandscapeGroup 
     const named = (axis: Axis): Axis => ({ ...axis, name: axisName(axis.name, other?.run) });
     const map = drawHeatMap({ ...surface, x: named(x), y: named(y) });
     const { done, all } = pointsOf(member.shown);
-    const name = done === all ? member.name : `${member.name} (${count(done)} of ${count(all)} points)`;
-    return [{ name, surface, map, words: `Loss over ${ends(x)} and ${ends(y)}: ${told(member)}` }];
+    const part = done === all ? "" : ` (${count(done)} of ${count(all)} points)`;
+    return [
+      {
+        name: `${member.name} ${directions(member.shown)}${part}`,
+        surface,
+        map,
+        words: `Loss over ${ends(x)} and ${ends(y)}: ${told(member)}`,
+      },
+    ];
   });
   const maps = drawn.map(({ name, map, words }, at) => (
     <figure key={`map ${at}`}>
