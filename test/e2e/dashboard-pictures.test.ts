@@ -79,6 +79,16 @@ inBrowser(
     expect(await corner(0)).toBe("var(--ramp-22)");
     expect(await scale(2)).toEqual(["0", "2", "4", "log10 loss"]);
 
+    // The other search's end has a ring and its run's name, from above and on the surface.
+    const between = landscapeRecord(1, { directions: ["other", "start"], other: "the-other" });
+    makeLandscape(join(live.root, "s2ap"), between, "landscape-steep.json");
+    await view.reload();
+    const named = view.getByRole("img", { name: /^Loss over other/ });
+    await soon(() => named.count()).toBe(2);
+    for (const drawing of await named.all()) {
+      await soon(() => drawing.locator("text", { hasText: /^the-other$/ }).count()).toBe(1);
+    }
+
     // A file that is damaged meanwhile is named, and takes nothing else with it.
     writeFileSync(join(live.root, "s2ap/landscape.json"), "{");
     await view.reload();

@@ -135,11 +135,13 @@ export interface LandscapeOptions {
   /** So many points are computed; default all. */
   readonly done?: number;
   readonly images?: number;
+  /** Run that the direction `other` leads to; default none. */
+  readonly other?: string;
 }
 
 /** A bowl of that curvature around a loss of 1.5, as `s2ap landscape` leaves it. */
 export function landscapeRecord(curvature: number, options: LandscapeOptions = {}) {
-  const { directions = ["s2ap", "random"], points = 5, done = Number.POSITIVE_INFINITY, images = 128 } = options;
+  const { directions = ["s2ap", "random"], points = 5, done = Number.POSITIVE_INFINITY, images = 128, other } = options;
   const at = Array.from({ length: points }, (_, i) => (2 * i) / (points - 1) - 1);
   const rows = directions.length === 1 ? [0] : at;
   const losses = rows.map((y, r) =>
@@ -149,7 +151,16 @@ export function landscapeRecord(curvature: number, options: LandscapeOptions = {
   return {
     ...{ format: 1, run: "made", lengths: directions.map(() => 1), cosine: null, seconds: 1, losses },
     settings: {
-      ...{ epoch: 2, state: "0", other: null, images, split: "selection", seed: 0, dtype: "float32", ...conditions },
+      ...{
+        epoch: 2,
+        state: "0",
+        other: other === undefined ? null : { run: other, state: "0" },
+        images,
+        split: "selection",
+        seed: 0,
+        dtype: "float32",
+        ...conditions,
+      },
       ...{ lanczosSteps: 20, data: { name: "cifar10", sha256: "a" } },
       axes: directions.map((direction) => ({ direction, coordinates: at })),
     },
