@@ -190,11 +190,12 @@ inBrowser("names and texts from run files are text, wherever they stand", async 
     await view.getByText("<script>alert(1)</script>").first().waitFor();
   };
   await inert();
+  // Names of runs that are equal give way to their paths.
+  for (const path of ["a", "b"]) await view.getByLabel(new RegExp(`^Compare .*/${path}$`)).waitFor();
   await view.locator("input[type=checkbox]").first().check();
   await view.locator("input[type=checkbox]").nth(1).check();
   await view.getByRole("link", { name: "Compare 2 runs" }).click();
   await soon(() => charts(view).count()).toBe(5);
-  // Names of runs that are equal give way to their paths.
   expect(await view.locator("img[src=x], main script, [onerror]").count()).toBe(0);
   await view.locator("table.compare th a").first().click();
   await inert();

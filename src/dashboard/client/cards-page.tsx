@@ -7,7 +7,7 @@ import { useTitle } from "./use-title.js";
 function Cards({ cards }: { readonly cards: readonly CardSummary[] }) {
   return (
     <div class="scroll">
-      <table>
+      <table class="records">
         <thead>
           <tr>
             <th scope="col">Record</th>

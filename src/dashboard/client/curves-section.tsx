@@ -62,7 +62,7 @@ export function CurvesSection({ curves }: { readonly curves: readonly CurveSumma
         {curves.length > MOST ? ` A chart has the first ${MOST} records of its norm.` : ""}
       </p>
       <div class="scroll">
-        <table class="curves">
+        <table class="records curves">
           <thead>
             <tr>
               <th scope="col">Record</th>

@@ -3,7 +3,7 @@ import { count, missing, percent, percentInterval } from "../../report/format.js
 import type { RunState, RunSummary } from "../api.js";
 import { choose, chosen, followRuns, runs } from "./runs-store.js";
 import { useTitle } from "./use-title.js";
-import { attackWords, duration, moment, progressWords, stateWords } from "./words.js";
+import { attackWords, duration, labels, moment, progressWords, stateWords } from "./words.js";
 
 type SortKey = "name" | "state" | "share" | "left" | "sparsity" | "clean" | "robust" | "seed" | "last";
 type Value = string | number | null;
@@ -55,7 +55,13 @@ function matches({ name, path, method, gradient, model }: RunSummary, text: stri
     .every((word) => all.includes(word));
 }
 
-function Row({ run }: { readonly run: RunSummary }) {
+interface RowProps {
+  readonly run: RunSummary;
+  /** What tells it from all others, where it is heard without its row. */
+  readonly spoken: string;
+}
+
+function Row({ run, spoken }: RowProps) {
   const { id, name, path, state, progress } = run;
   const what = [run.model, run.method, run.gradient].filter((each) => each !== null).join(", ");
   return (
@@ -63,7 +69,7 @@ function Row({ run }: { readonly run: RunSummary }) {
       <td>
         <input
           type="checkbox"
-          aria-label={`Compare ${name}`}
+          aria-label={`Compare ${spoken}`}
           checked={chosen.value.has(id)}
           onChange={(event) => choose(id, event.currentTarget.checked)}
         />
@@ -74,7 +80,7 @@ function Row({ run }: { readonly run: RunSummary }) {
       </th>
       <td class={`state ${state}`}>{stateWords[state]}</td>
       <td>
-        {progress.share === null ? missing : <progress value={progress.share} aria-label={`Progress of ${name}`} />}
+        {progress.share === null ? missing : <progress value={progress.share} aria-label={`Progress of ${spoken}`} />}
         <span class="note">{progressWords(progress)}</span>
       </td>
       <td class="num">{state === "running" ? duration(progress.secondsLeft) : missing}</td>
@@ -128,6 +134,7 @@ export function RunsPage() {
   const all = runs.value;
   if (all === undefined) return <p>Reading the run folders …</p>;
   const wanted = [...all.values()].filter((run) => matches(run, text) && (state === "" || run.state === state));
+  const names = labels([...all.values()]);
   const ids = [...chosen.value].filter((id) => all.has(id));
   return (
     <>
@@ -158,7 +165,7 @@ export function RunsPage() {
           <Head sort={sort} onSort={setSort} />
           <tbody>
             {sorted(wanted, sort).map((run) => (
-              <Row key={run.id} run={run} />
+              <Row key={run.id} run={run} spoken={names.get(run.id) ?? run.name} />
             ))}
           </tbody>
         </table>
