@@ -54,19 +54,24 @@ export function maskHash(params: Params, prunable: readonly string[]): string {
   return sha256(parts);
 }
 
+/** What a network is called: by its own description, where it has one. */
+export function networkName({ spec }: Pick<Model, "spec">): string {
+  const { arch, description } = spec as { arch: string; description?: { name?: string } };
+  return description?.name ?? arch;
+}
+
 /** Measures what a card says of a network. */
 export function provenance(
   model: Model,
   { name, source, classNames }: Pick<Dataset, "name" | "source" | "classNames">,
   file: { readonly name: string; readonly sha256: string; readonly versions: Readonly<Record<string, string>> },
 ): Provenance {
-  const { arch, description } = model.spec as { arch: string; description?: { name?: string } };
   return {
     model: {
       file: file.name,
       weights: file.sha256,
       mask: maskHash(model.params, model.prunable),
-      arch: description?.name ?? arch,
+      arch: networkName(model),
       parameters: [...model.params.values()].reduce((sum, { numel }) => sum + numel, 0),
       sparsity: measureSparsity(model.params, model.prunable),
     },

@@ -5,6 +5,7 @@ export {
   cardMarkdown,
   makeCard,
   maskHash,
+  networkName,
   type Provenance,
   provenance,
   writeCard,

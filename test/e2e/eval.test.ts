@@ -213,7 +213,9 @@ describe("security curves", () => {
     const far = distances.filter((distance: number | null) => distance === null || distance > 0.15).length / 8;
     expect([answer.robustAccuracy, answer.after.fmn, answer.interval]).toEqual([far, far, interval]);
     expect(found.points[0]).toMatchObject({ radius: 0, robustAccuracy: 0.625 });
-    expect(readFileSync(join(one, "curve.svg"), "utf8")).toContain("eps 0.15");
+    const svg = readFileSync(join(one, "curve.svg"), "utf8");
+    const { name } = JSON.parse(readFileSync(join(data, "arch.json"), "utf8"));
+    for (const text of ["eps 0.15", `${name}, fmn`]) expect(svg).toContain(text);
     expect(readFileSync(join(one, "curve.png")).subarray(1, 4).toString()).toBe("PNG");
     // The same command takes what is there, and another seed or number of steps is another measurement.
     expect(run(...arch, ...weights, ...images, ...curve, "--out", one).answer.minimumNorm).toEqual(answer.minimumNorm);

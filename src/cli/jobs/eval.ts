@@ -5,6 +5,7 @@ import {
   type Distances,
   type Measured,
   maskApplied,
+  networkName,
   preset,
   type Robustness,
 } from "../../evaluation/index.js";
@@ -234,7 +235,7 @@ async function runCurve(opened: Opened, asked: readonly Item[], context: JobCont
   try {
     const polled = { ...context, poll: pollOf(context), onBlock };
     const found = curveDistances(opened, asked.map(specOf), origin.seed, polled);
-    const curve = options.out === undefined ? undefined : await drawCurve(options.out, found, model.spec.arch);
+    const curve = options.out === undefined ? undefined : await drawCurve(options.out, found, networkName(model));
     return { ...answer(found, "done"), ...(curve && { files: { curve } }) };
   } catch (error) {
     if (!stoppedAsAsked(error)) throw error;
