@@ -206,6 +206,11 @@ test("the pruning benchmark's claim", () => {
   expect(text).toContain("_Robust Accuracy (HO-FMN):_ not measured");
 });
 
+test("a claim in another norm than the benchmark's is refused", () => {
+  const card = cardOf({ preset: "ap-benchmark", norm: "l2", eps: "0.031" });
+  expect(() => pruningBenchmarkClaim([{ card, options: {} }])).toThrow(/expected a card in linf, got l2 0.031/);
+});
+
 test("minimum norms stand in the card and in the claim", () => {
   const indices = [2048, 2049, 2050, 2051];
   const minimumNorm: Distances = {

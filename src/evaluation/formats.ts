@@ -89,6 +89,9 @@ export function pruningBenchmarkClaim(
   return cards.map(({ card, options }, i) => claimSection(card, options, i + 1)).join("\n");
 }
 
+/** The benchmark compares networks in this norm only. */
+export const CLAIM_NORM = "linf";
+
 /** HO-FMN is FMN with options that were searched for: the claim says how, or that they were not. */
 function minimumNormText({ minimumNorm: found }: Card): string {
   if (found === undefined) return "";
@@ -104,6 +107,9 @@ function minimumNormText({ minimumNorm: found }: Card): string {
 
 function claimSection(card: Card, options: ClaimOptions, number: number): string {
   requireAutoAttack(card, "pruning benchmark claim");
+  if (card.norm !== CLAIM_NORM) {
+    throw new UsageError(`pruning benchmark claim: expected a card in ${CLAIM_NORM}, got ${card.norm} ${card.eps}`);
+  }
   const { key = "<model key>", hoFmn = card.minimumNorm?.robustAccuracy } = options;
   return `## Evaluation Results of Model n°${number}
 

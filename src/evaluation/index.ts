@@ -40,6 +40,7 @@ export { fastVictim } from "./fast-victim.js";
 export { describedIndices, mergeRecord } from "./finish.js";
 export { type FmnOptionSearch, type FmnTrialMade, fmnOptionsOn } from "./fmn-option-search.js";
 export {
+  CLAIM_NORM,
   type ClaimOptions,
   type Paper,
   pruningBenchmarkClaim,

@@ -191,13 +191,13 @@ export function distancesBeside(opened: Opened, seed: number, context: Context):
   const { attack, eps, norm, search } = wanted;
   const { first, count } = wanted.images;
   const last = first + count - 1;
-  const without = (why: string): Beside => {
-    const message = `${options.preset}: ${why}; its ${attack.name} part is left out`;
+  const without = (why: string, leftOut = ""): Beside => {
+    const message = `${options.preset}: ${why}; its ${attack.name} part${leftOut} is left out`;
     context.report({ kind: "warning", text: message });
     const values = { attack: attack.name, first, last };
     return { leftOut: { code: "minimum-norm-left-out", severity: "warning", message, values } };
   };
-  if (threat?.norm !== norm) return without(`expected a threat in ${norm}, got ${threat?.norm}`);
+  if (threat?.norm !== norm) return without(`expected a threat in ${norm}, got ${threat?.norm}`, " with the claim");
   if (split.length <= last) return without(`expected the images ${first} to ${last}, got a set of ${split.length}`);
   const spec = withSteps({ name: attack.name, options: attack.options ?? {} }, options.steps);
   const positions = Array.from({ length: count }, (_, i) => first + i);

@@ -1,6 +1,7 @@
 // What an evaluation leaves beside its record: the card, the curve's picture, the benchmark's claim.
 import { join } from "node:path";
 import {
+  CLAIM_NORM,
   type Distances,
   makeCard,
   provenance,
@@ -38,8 +39,8 @@ export async function finishList(
   const { out, shard } = options;
   if (shard !== undefined) return {};
   const card = makeCard(found, provenance(model, split.dataset, origin), minimumNorm);
-  const claim =
-    found.preset === CLAIMS && found.verdict === undefined ? pruningBenchmarkClaim([{ card, options: {} }]) : undefined;
+  const claimed = found.preset === CLAIMS && found.verdict === undefined && found.norm === CLAIM_NORM;
+  const claim = claimed ? pruningBenchmarkClaim([{ card, options: {} }]) : undefined;
   if (out === undefined) return { ...(claim && { claim }) };
   writeCard(out, card);
   const curve = minimumNorm && (await drawCurve(out, minimumNorm, card.model.arch));
