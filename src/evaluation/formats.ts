@@ -71,6 +71,12 @@ export function robustBenchEntry(card: Card, paper: Paper = {}): RobustBenchEntr
   };
 }
 
+/** The same as a file whose gaps are marked, as those of a claim are: what only the authors know is theirs to fill in. */
+export function robustBenchDraft(card: Card): Omit<RobustBenchEntry, "additional_data"> & { additional_data: null } {
+  const gaps = { link: "<link>", name: "<title>", authors: "<authors>", venue: "<venue>", reported: "<percent>" };
+  return { ...robustBenchEntry(card, gaps), additional_data: null };
+}
+
 /** What the benchmark's claim asks for one model. */
 export interface ClaimOptions {
   /** The model's key in the benchmark, e.g. `HYDRA_Sehwag2020Hydra_R18_CIFAR10_US_90`; default: left to be filled in. */

@@ -45,6 +45,7 @@ export {
   type Paper,
   pruningBenchmarkClaim,
   type RobustBenchEntry,
+  robustBenchDraft,
   robustBenchEntry,
 } from "./formats.js";
 export { type AttackedImages, attackedImages } from "./images.js";

@@ -81,6 +81,7 @@ function besideText({ minimumNorm: found, claim, files, record = "" }: EvalResul
     lines.push(`curve: ${join(record, files.curve.svg)}, ${join(record, files.curve.png)}`);
   if (files?.claim !== undefined) lines.push(`claim: ${join(record, files.claim)}`);
   else if (claim !== undefined) lines.push("", claim);
+  if (files?.robustbench !== undefined) lines.push(`RobustBench entry: ${join(record, files.robustbench)}`);
   return lines;
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -39,4 +39,19 @@ test("a claim is written in the benchmark's norm only", async () => {
   expect(existsSync(join(out, "claim.md"))).toBe(true);
   const other = await finish("other", { preset: "ap-benchmark", norm: "l2", eps: "0.031" });
   expect([other.answer.claim, other.files]).toEqual([undefined, ["card.json", "card.md"]]);
+});
+
+test("a whole AutoAttack has an entry for RobustBench, with gaps that only the authors can fill", async () => {
+  const { answer, out, files } = await finish("entry", { preset: "aa-standard" });
+  expect([answer.files?.robustbench, files]).toEqual([
+    "robustbench.json",
+    ["card.json", "card.md", "robustbench.json"],
+  ]);
+  const entry = JSON.parse(readFileSync(join(out, "robustbench.json"), "utf8"));
+  expect(entry).toMatchObject({ architecture: "line", eps: "8/255", clean_acc: "100.00", autoattack_acc: "100.00" });
+  const gaps = { name: "<title>", authors: "<authors>", venue: "<venue>", link: "<link>", reported: "<percent>" };
+  expect(entry).toMatchObject({ ...gaps, additional_data: null });
+  const verdict = { question: "robust < 0.40", answer: true, bound: 0.39, early: true } as const;
+  expect((await finish("early", { preset: "aa-standard", verdict })).files).toEqual(["card.json", "card.md"]);
+  expect((await finish("apgd", { preset: "apgd" })).files).toEqual(["card.json", "card.md"]);
 });

@@ -7,6 +7,7 @@ import {
   provenance,
   pruningBenchmarkClaim,
   type Robustness,
+  robustBenchDraft,
   writeCard,
 } from "../../evaluation/index.js";
 import { writeCurves } from "../../report/curve-files.js";
@@ -30,6 +31,10 @@ export async function drawCurve(folder: string, found: Distances, network: strin
 /** The claim's text for the Adversarial Pruning Benchmark. */
 const CLAIMS = "ap-benchmark";
 
+/** The list that RobustBench's numbers are of, and the entry for its `model_info`. */
+const ENTERED = "aa-standard";
+const ENTRY = "robustbench.json";
+
 /** Writes what belongs to a finished list, and gives the names of the files. */
 export async function finishList(
   { model, split, origin, options }: Opened,
@@ -45,6 +50,13 @@ export async function finishList(
   writeCard(out, card);
   const curve = minimumNorm && (await drawCurve(out, minimumNorm, card.model.arch));
   if (claim !== undefined) writeFileAtomic(join(out, "claim.md"), claim);
-  const files = { card: "card.md", ...(curve && { curve }), ...(claim && { claim: "claim.md" }) };
+  const entered = found.preset === ENTERED && found.verdict === undefined;
+  if (entered) writeFileAtomic(join(out, ENTRY), `${JSON.stringify(robustBenchDraft(card), undefined, 2)}\n`);
+  const files = {
+    card: "card.md",
+    ...(entered && { robustbench: ENTRY }),
+    ...(curve && { curve }),
+    ...(claim && { claim: "claim.md" }),
+  };
   return { files, ...(claim && { claim }) };
 }

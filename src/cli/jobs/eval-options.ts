@@ -66,6 +66,7 @@ export interface EvalFiles {
   readonly card?: string;
   readonly curve?: { readonly svg: string; readonly png: string } | undefined;
   readonly claim?: string;
+  readonly robustbench?: string;
 }
 
 /**
