@@ -2,7 +2,7 @@
 // 128 consecutive images and one run of one attack; all blocks of a run come before the next run. Random numbers are keyed
 // by (seed, attack, run, image), so results depend neither on the batch nor on which process does a block.
 import type { Victim } from "../attacks/index.js";
-import { projector } from "../attacks/index.js";
+import { projector, rankedClasses } from "../attacks/index.js";
 import type { Split } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
 import { countPasses } from "../nn/index.js";
@@ -86,8 +86,8 @@ class Session {
   readonly #bench: Omit<Bench, "meter">;
   readonly #batchSize: number;
   readonly #blocks: readonly number[];
-  /** Clean logits of each block that a search with targets has asked for. */
-  readonly #logits = new Map<number, Tensor>();
+  /** Classes by rank of each block's clean logits [B,K], where searches have targets. */
+  readonly #ranked = new Map<number, Tensor>();
   #at = { attack: "clean", run: "" };
   readonly #total: number;
   readonly #runs: readonly PlannedRun[];
@@ -204,19 +204,22 @@ class Session {
           code: "data/not-finite",
         });
       }
+      if (this.#runs.some((run) => run.search?.rank !== undefined)) this.#rank(block, logits);
       const predictions = ops.argmax(logits, { dim: 1 }).toNumbers();
       this.#write({ kind: "clean", block, labels: batch.y.toNumbers(), predictions, passes, seconds });
     });
   }
 
-  /** Clean logits of a block, made once; only searches with targets need them. */
-  #logitsOf(block: number): Tensor {
-    const known = this.#logits.get(block);
-    if (known !== undefined) return known;
-    const { judge } = this.#bench;
-    const logits = scope(() => cleanLogits(judge, this.#images.load(block), this.#batchSize));
-    this.#logits.set(block, keep(logits, { forever: true }));
-    return logits;
+  #rank(block: number, logits: Tensor): Tensor {
+    const ranked = keep(rankedClasses(logits), { forever: true });
+    this.#ranked.set(block, ranked);
+    return ranked;
+  }
+
+  /** From the clean pass, which is made again where an earlier process made it. */
+  #rankedOf(block: number): Tensor {
+    const make = () => cleanLogits(this.#bench.judge, this.#images.load(block), this.#batchSize);
+    return this.#ranked.get(block) ?? scope(() => this.#rank(block, make()));
   }
 
   /** Made once for a record, by the process that has the first block. */
@@ -319,7 +322,7 @@ class Session {
       const meter = this.#meter();
       const found = () => {
         const rank = run.search?.rank;
-        const target = { rank, logits: rank === undefined ? undefined : this.#logitsOf(at.block) };
+        const target = { rank, ranked: rank === undefined ? undefined : this.#rankedOf(at.block) };
         const batch = this.#images.load(at.block);
         const images = unitImages(batch, first, positions, this.#images.indices, target);
         return images && runUnit({ ...this.#bench, meter }, run, images, key, place);
@@ -388,6 +391,6 @@ class Session {
 
   dispose(): void {
     this.#pace?.restore();
-    for (const logits of this.#logits.values()) logits.dispose();
+    for (const ranked of this.#ranked.values()) ranked.dispose();
   }
 }

@@ -3,7 +3,6 @@ import {
   isConstantTarget,
   isSearchAttack,
   judged,
-  rankedClasses,
   runSearch,
   type SearchImages,
   type SearchProgress,
@@ -74,10 +73,10 @@ export function unitImages(
   first: number,
   positions: readonly number[],
   indices: Int32Array,
-  target: { readonly logits: Tensor | undefined; readonly rank: number | undefined },
+  target: { readonly ranked: Tensor | undefined; readonly rank: number | undefined },
 ): UnitImages | undefined {
   const all: SearchImages = { x: batch.x, y: batch.y, indices: indices.subarray(first, first + batch.size) };
-  const aimed = target.logits === undefined ? all : targeted(all, rankedClasses(target.logits), target.rank);
+  const aimed = target.ranked === undefined ? all : targeted(all, target.ranked, target.rank);
   if (aimed === undefined) return undefined;
   const rows = positions.map((at) => at - first);
   return { ...selectImages(aimed, rows), positions };
