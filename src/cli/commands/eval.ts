@@ -83,7 +83,7 @@ function options() {
     .addOption(new Option("--dtype <type>", "arithmetic of such a run").choices(["float32", "float64"] as const))
     .addOption(new Option("--loss <loss>", "of such a run").choices(["ce", "dlr", "dlr-targeted"] as const))
     .option("--target-rank <r>", "its target: the class of this rank among the clean logits", positive)
-    .option("--batch-size <n>", "images at a time; changes no result", positive)
+    .option("--batch-size <n>", "images at a time; changes last bits at most; a record keeps its own", positive)
     .option("--threads <n>", "threads of libtorch, in all processes together; default one a processor", positive);
 }
 

@@ -147,7 +147,16 @@ function measureDistances(opened: Opened, wanted: Wanted, context: Context): Dis
 export const isCurve = ({ preset: name }: EvalOptions): boolean =>
   name !== undefined && preset(name).distances === true;
 
-const ONLY_LISTS = ["shard", "until", "warmStart", "individual", "faithful", "precision"] as const;
+/** Options that distances do not have, with their flags. */
+const ONLY_LISTS = {
+  shard: "shards",
+  until: "until",
+  warmStart: "warm-start",
+  individual: "individual",
+  faithful: "faithful",
+  precision: "precision",
+  batchSize: "batch-size",
+} as const;
 
 const MINIMUM_NORM = ["fmn", "fab", "fab-t"];
 
@@ -163,9 +172,8 @@ function insteadOf(name: string, asked: readonly Spec[]): Spec | undefined {
 export function curveDistances(opened: Opened, asked: readonly Spec[], seed: number, context: Context): Distances {
   const { options, split, threat } = opened;
   const name = options.preset as string;
-  for (const option of ONLY_LISTS) {
-    if (options[option] === undefined) continue;
-    const flag = option === "shard" ? "shards" : option === "warmStart" ? "warm-start" : option;
+  for (const [option, flag] of Object.entries(ONLY_LISTS)) {
+    if (options[option as keyof typeof ONLY_LISTS] === undefined) continue;
     throw new UsageError(`eval: expected --preset ${name} without --${flag}: it is no list of attacks`);
   }
   if (threat === undefined) throw new UsageError(`eval: expected --eps with --preset ${name}, e.g. --eps 8/255`);

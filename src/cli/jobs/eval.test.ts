@@ -168,6 +168,10 @@ describe("a record of distances", () => {
     );
   });
 
+  test("has no batch size", async () => {
+    await expect(run({ preset: "curve", batchSize: 16 })).rejects.toThrow("--preset curve without --batch-size");
+  });
+
   test("is of no list of attacks, and says so", async () => {
     await expect(run({ compare: [whole, whole] })).rejects.toThrow(
       /expected the record of a list of attacks, got "one of distances only"; --curves draws these/,
