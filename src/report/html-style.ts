@@ -65,5 +65,6 @@ footer{margin-top:48px;font-size:.82rem;color:var(--muted)}
 .paper,.turn{display:none}
 @media screen{.charts:has(.turns)+.turn{display:block}}
 @media (max-width:520px){main{padding-top:24px}section{margin-top:32px}}
+@media screen and (max-width:520px){td.text:last-child{min-width:60vw}tr:has(>td.text:last-child)>th{white-space:normal;min-width:6.5rem;max-width:7.5rem}}
 @media print{.turns canvas{display:none}.turns svg{display:block}main{max-width:none;padding:0}figure,table,tr,p{break-inside:avoid}h2,h3,.note,caption,thead{break-after:avoid}details,.screen{display:none}.paper{display:inline}.scroll{overflow:visible}body{font-size:11pt}table{font-size:8pt;min-width:0}th,td{padding-right:8px}thead th{min-width:0;font-size:7.5pt}tbody th{position:static;max-width:9rem}td.text{min-width:0}.charts{grid-template-columns:repeat(2,1fr)}}
 `;

@@ -121,6 +121,10 @@ describe("html", () => {
     expect(page).toMatch(/<span class="screen">Every chart.*<span class="paper">The page on a screen/);
   });
 
+  test("gives the words at the end of a row room on a phone", () => {
+    expect(page).toMatch(/@media screen and \(max-width:520px\)\{td\.text:last-child\{min-width:60vw\}/);
+  });
+
   test("has a script that asks for nothing and writes no markup", () => {
     expect(surfaceScript).not.toMatch(
       /fetch|XMLHttp|import|WebSocket|EventSource|https?:|innerHTML|eval|document\.write|<\/|localStorage/,
