@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { experimentFixture, removeFolders } from "../../test/support/experiment-fixture.js";
@@ -51,6 +51,25 @@ describe("pairs with and without S2AP", () => {
     expect(JSON.stringify(summarySection(data))).toContain("without and with S2AP (gamma 0.03)");
     const one = collect([experimentFixture()]);
     expect(JSON.stringify([pairsSection(one), summarySection(one)])).not.toContain("gamma");
+  });
+
+  test("have one seed where others of another gamma have another one", () => {
+    const folder = explainedFixture();
+    for (const name of ["hydra", "hydra-s2ap"]) {
+      const own = join(folder, `${name}-2`);
+      cpSync(join(folder, name), own, { recursive: true });
+      const run = JSON.parse(readFileSync(join(own, "run.json"), "utf8"));
+      run.seed = run.recipe.seed = 2;
+      writeFileSync(join(own, "run.json"), JSON.stringify(run));
+    }
+    rmSync(join(folder, "results.json"));
+    const said = () => JSON.stringify(summarySection(collect([folder]))).match(/There is one seed/g)?.length ?? 0;
+    expect(said()).toBe(0);
+    const path = join(folder, "hydra-s2ap-2", "run.json");
+    const run = JSON.parse(readFileSync(path, "utf8"));
+    run.recipe.stages.search.gradient.gamma = 0.1;
+    writeFileSync(path, JSON.stringify(run));
+    expect(said()).toBe(2);
   });
 
   test("tell the worst rise beside the eigenvalue, also where it points the other way, and that one seed is one", () => {

@@ -3,7 +3,7 @@ import type { ReportData } from "./data.js";
 import { count, listing, percent, percentInterval, seconds, significant } from "./format.js";
 import { differences, newcombe, pairsOf, type RowPair } from "./section-pairs.js";
 
-/** What a pair shows: accuracy, cost, stability, sharpness, in the same words as the tables' numbers; `seeds` are those of all pairs. */
+/** What a pair shows: accuracy, cost, stability, sharpness, in the same words as the tables' numbers; `seeds` are those of pairs that differ in nothing else. */
 function pairSentences({ plain, s2ap }: RowPair, seeds: number): string[] {
   const [a, b] = [plain.row, s2ap.row];
   const said: string[] = [];
@@ -62,9 +62,12 @@ function sharpnessSentence({ plain, s2ap }: RowPair, seeds: number): string[] {
 export function summarySection(data: ReportData): Section {
   const pairs = pairsOf(data);
   const apart = differences(pairs);
-  const seeds = new Set(pairs.map(({ s2ap }) => s2ap.row.seed)).size;
+  const alike = ({ s2ap: { facts } }: RowPair) =>
+    JSON.stringify([{ ...(facts.rest as object), seed: null }, facts.options]);
+  const seedsOf = (pair: RowPair) =>
+    new Set(pairs.filter((each) => alike(each) === alike(pair)).map(({ s2ap }) => s2ap.row.seed)).size;
   const blocks = pairs.flatMap((pair) => {
-    const items = pairSentences(pair, seeds);
+    const items = pairSentences(pair, seedsOf(pair));
     if (items.length === 0) return [];
     const options = listing(apart.map(({ option, of }) => `${option} ${of(pair)}`));
     const names = listing([pair.plain.row.name, pair.s2ap.row.name]);
