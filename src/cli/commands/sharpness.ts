@@ -1,10 +1,10 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import type { Quantity, SharpnessEpoch, SharpnessRecord } from "../../evaluation/index.js";
-import { count, duration, number, percent, table } from "../format.js";
+import type { Quantity } from "../../evaluation/index.js";
 import type { SharpnessJobOptions, SharpnessJobResult } from "../jobs/sharpness.js";
 import { parseDuration } from "../signals.js";
 import { type Cli, command, positive, printJson, whole } from "./context.js";
 import { longJob } from "./long-job.js";
+import { sharpnessText } from "./sharpness-text.js";
 
 const QUANTITIES: readonly Quantity[] = ["eigenvalues", "trace", "worst", "average", "ties", "flip"];
 
@@ -49,12 +49,18 @@ function options() {
     .option("--gamma <radius>", "radius of the ball, relative to each layer's scores; default 0.01", radius)
     .option("--eigenvalues <n>", "largest eigenvalues; default 3", positive)
     .option("--lanczos-steps <n>", "products for them; default 20", positive)
+    .option("--layer-steps <n>", "the same for each layer; default 10", positive)
+    .option("--probes <n>", "random vectors of the trace; default 8", positive)
+    .option("--ascent-steps <n>", "steps of the ascent to the ball's worst point; default 10", positive)
+    .option("--directions <n>", "random directions of the average; default 8", positive)
+    .option("--flip-fraction <share>", "of the kept weights, how many change sides; default 0.01", radius)
     .addOption(
       new Option("--products <way>", "products with the Hessian; default doubleBackward").choices([
         "doubleBackward",
         "finiteDifferences",
       ] as const),
     )
+    .option("--displacement <norm>", "of the weights, in finite differences; default 1e-3, of float64 1e-8", radius)
     .addOption(new Option("--dtype <type>", "arithmetic; default float32").choices(["float32", "float64"] as const))
     .option("--seed <n>", "of attack noise, starts, probes and directions; default 0", whole)
     .option("--batch-size <n>", "images at a time, for less memory; default all", positive)
@@ -77,46 +83,4 @@ function radius(text: string): number {
     throw new InvalidArgumentError("Expected a number >= 0.");
   }
   return value;
-}
-
-const signed = (value: number) => `${value < 0 ? "" : "+"}${value.toPrecision(3)}`;
-const orDash = <T>(value: T | null | undefined, text: (value: T) => string) =>
-  value === null || value === undefined ? "-" : text(value);
-
-function row(entry: SharpnessEpoch): string[] {
-  const { eigenvalues, trace, worst, average, flip } = entry;
-  return [
-    String(entry.epoch),
-    number(entry.objectiveLoss),
-    percent(entry.robustAccuracy),
-    orDash(
-      eigenvalues,
-      ({ values, bounds }) => `${number(values[0] as number)} (${(bounds[0] as number).toPrecision(1)})`,
-    ),
-    orDash(trace, ({ total }) => `${number(total.value)} (${orDash(total.standardError, (e) => e.toPrecision(1))})`),
-    orDash(worst, ({ total }) => signed(total.rise)),
-    orDash(average, ({ total }) => signed(total.value)),
-    orDash(flip, ({ total }) => signed(total.rise)),
-  ];
-}
-
-/** A line an epoch, and what the columns mean. */
-export function sharpnessText({ epochs, settings, run }: SharpnessRecord): string {
-  const { images, split, attack, norm, eps, objective, gamma, flipFraction, dtype } = settings;
-  const head = ["epoch", "loss", "robust", "top eigenvalue", "trace", "worst", "average", "flip"];
-  const seconds = epochs.flatMap((entry) => Object.values(entry.seconds)).reduce((a, b) => a + b, 0);
-  return [
-    table([head, ...epochs.map(row)], [0, 1, 2, 3, 4, 5, 6, 7]),
-    `${run}: ${objective} on ${count(images)} ${split} images under the attack ${attack}, ${norm} ${eps}, ${dtype}; ${duration(seconds)}`,
-    `worst, average: rise of the loss in the ball of gamma ${gamma}; flip: with ${percent(flipFraction)} of the kept weights swapped;`,
-    "in brackets: how far at most the nearest eigenvalue is, and the trace's standard error",
-    ...fellBack(settings, epochs),
-  ].join("\n");
-}
-
-/** Says so where products were not made as was asked for. */
-function fellBack({ products }: SharpnessRecord["settings"], epochs: readonly SharpnessEpoch[]): string[] {
-  const by = epochs.flatMap(({ eigenvalues, trace }) => [eigenvalues?.products, trace?.products]);
-  if (products === "finiteDifferences" || !by.includes("finiteDifferences")) return [];
-  return ["products by finite differences: an operator of the loss has no second derivative in libtorch"];
 }
