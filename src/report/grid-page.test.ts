@@ -97,6 +97,15 @@ describe("the page of a grid", () => {
     expect(gridCharts(grid(all.slice(0, 2)))).toEqual([]);
   });
 
+  test("is headed by the last word of a key", () => {
+    const keyed = all.map((one): CellData => {
+      const { method = "", gradient = "", seed = "" } = one.at;
+      return { ...one, at: { "stages.search.method.name": method, "stages.finetune.awp": gradient, seed } };
+    });
+    const text = gridMarkdown(grid(keyed), { command: "c" });
+    expect(text.match(/^### By .*$/gm)).toEqual(["### By method", "### By awp"]);
+  });
+
   test("says how searches came to equal passes", () => {
     const stretched = [{ cell: "hydra-plain-1", from: 3, to: 4, passes: 3768 }];
     const budget = { equal: "passes", target: 3454, stretched } as const;

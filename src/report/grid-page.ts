@@ -103,11 +103,17 @@ function rule(grid: GridData, pairs: readonly Pair[]): string {
   );
 }
 
+/** A key of the recipe as a heading: `gradient` of `stages.search.gradient.name`, else its last part. */
+function spokenAxis(axis: string): string {
+  const parts = axis.split(".");
+  return (parts.at(-1) === "name" ? parts.at(-2) : parts.at(-1)) ?? axis;
+}
+
 function comparison(grid: GridData, pairs: readonly Pair[], axes: readonly string[], of: DifferenceOf): Section {
   const blocks: Block[] = [...[rule(grid, pairs), noise(pairs, grid.repeat), resolution(pairs)].flatMap(paragraph)];
   for (const axis of axes.filter((name) => name !== grid.repeat)) {
     const items = verdicts(pairs, axis, grid, of);
-    blocks.push({ kind: "heading", text: `By ${axis}` });
+    blocks.push({ kind: "heading", text: `By ${spokenAxis(axis)}` });
     if (items.length === 0) blocks.push(...paragraph("No two finished cells differ in this alone."));
     else blocks.push({ kind: "list", items });
   }
