@@ -96,7 +96,7 @@ describe("the cells of a comparison", () => {
     const set = ["stages.search.gradient.gamma=0.5"];
     const found = recipes(["stages.search.gradient.name=plain,s2ap"], { set });
     expect(found.map(([, { search }]) => search?.gradient.gamma)).toEqual([undefined, 0.5]);
-    expect(recipes([], { seeds: "4,7" }).map(([name]) => name)).toEqual(["recipe-4", "recipe-7"]);
+    expect(recipes([], { seeds: "4,7" }).map(([name]) => name)).toEqual(["little-4", "little-7"]);
   });
 });
 

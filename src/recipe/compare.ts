@@ -107,7 +107,8 @@ export function compareGrid(path: string, options: CompareOptions): CompareGrid 
   };
   // Seeds make no combination better or worse.
   const axes: Axes = Object.fromEntries(choices.map(({ key, values }) => [key, values]));
-  const combinations = choices.length === 0 ? [{ name: "recipe", at: {}, overs: [] }] : expandGrid(axes);
+  const recipeName = String(plain(child(tree, "name") as never));
+  const combinations = choices.length === 0 ? [{ name: recipeName, at: {}, overs: [] }] : expandGrid(axes);
   const judged = combinations.map((point) => ({ point, reason: reasonAgainst(point, make) }));
   const wrong = judged.flatMap(({ point: { name }, reason }) => (reason === undefined ? [] : [{ name, reason }]));
   const good = judged.filter(({ reason }) => reason === undefined).map(({ point }) => point);
@@ -115,7 +116,6 @@ export function compareGrid(path: string, options: CompareOptions): CompareGrid 
   const points = good.flatMap(({ name, at, overs }) =>
     seeds.map((seed) => ({ name: `${name}-${seed}`, at: { ...at, seed: String(seed) }, overs: [...overs, { seed }] })),
   );
-  const recipeName = String(plain(child(tree, "name") as never));
   const parts = { name: `${recipeName}-compare`, title: `Comparison over ${recipeName}`, repeat: "seed", points, make };
   const numeric = choices.filter(({ numbers, values }) => Object.keys(numbers).length === Object.keys(values).length);
   const sweeps = Object.fromEntries(numeric.map(({ key, numbers }) => [key, numbers]));
