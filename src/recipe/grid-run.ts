@@ -178,7 +178,7 @@ async function runCell(cell: Cell, dense: DenseData | string, session: Session, 
     if (kept === undefined) {
       const from = needsDense ? join(out, "dense", "model.safetensors") : undefined;
       const { rows } = await runRecipe(cleanOnly(recipe), {
-        ...{ out: folder, from, locked: true, availableMemory, shouldStop },
+        ...{ out: folder, from, locked: true, told: true, availableMemory, shouldStop },
         onUpdate,
       });
       const [row] = rows;

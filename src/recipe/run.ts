@@ -74,6 +74,8 @@ export interface RunRecipeOptions {
   readonly availableMemory?: number | undefined;
   /** The caller holds the lock of `out`. */
   readonly locked?: boolean;
+  /** The caller has told already what holds of every run on this machine, such as its arithmetic; default: it is told here. */
+  readonly told?: boolean;
   /** Asked before every step and attack step. */
   readonly shouldStop?: (() => boolean) | undefined;
   readonly onUpdate?: ((update: RunUpdate) => void) | undefined;
@@ -305,16 +307,16 @@ async function runVariants(recipe: ResolvedRecipe, shared: Shared): Promise<Row[
  * gives what is there when it was finished.
  */
 export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOptions): Promise<RunOutcome> {
-  const { out, locked = false, onUpdate } = options;
+  const { out, locked = false, told = false, onUpdate } = options;
   if (existsSync(join(out, "run.json")) && recipe.variants) {
     throw new UsageError(`${out}: expected a folder for the run folders of an experiment, got a run folder`);
   }
   makeFolder(out);
   using _lock = locked ? undefined : lockFolder(out);
   const { precision, note } = choosePrecision(recipe);
-  if (note !== undefined) onUpdate?.({ kind: "message", text: note });
+  if (note !== undefined && !told) onUpdate?.({ kind: "message", text: note });
   const { path, isReference } = blas();
-  if (isReference) {
+  if (isReference && !told) {
     const text = `${path} is the slow reference BLAS, about 25 times slower than OpenBLAS: apt-get install libopenblas0-openmp`;
     onUpdate?.({ kind: "warning", text });
   }
