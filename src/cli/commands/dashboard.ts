@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { type Cli, command, printJson, whole } from "./context.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -11,6 +12,13 @@ function untilSignal(): Promise<void> {
     };
     for (const signal of SIGNALS) process.on(signal, stop);
   });
+}
+
+/** The address as another machine can open it: that of this machine where it listens on all of its addresses. */
+function reachable(url: string): string {
+  const own = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
+  const address = own.find(({ family, internal }) => family === "IPv4" && !internal)?.address;
+  return address === undefined ? url : url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, `//${address}`);
 }
 
 /** `s2ap dashboard`: a page that shows runs while they go on. */
@@ -30,7 +38,8 @@ export function dashboardCommand(cli: Cli, until: () => Promise<void> = untilSig
         ...(host !== undefined && { host }),
         onError: (error) => cli.terminal.err(error.stack ?? error.message),
       });
-      const { url, token } = dashboard;
+      const { token } = dashboard;
+      const url = reachable(dashboard.url);
       if (json === true) printJson(cli.terminal, { url, port: dashboard.port, token: token ?? null });
       else {
         cli.terminal.out(url);
