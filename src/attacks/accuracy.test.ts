@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import { splitOf } from "../../test/support/oracle-split.js";
 import { countPasses } from "../nn/index.js";
-import { ops, type Tensor, tensor } from "../torch/index.js";
+import { manualSeed, ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { rng } from "../util/index.js";
 import { accuracy } from "./accuracy.js";
 import type { Victim } from "./attack.js";
-import { linf } from "./threat.js";
+import { changeNorm, projector } from "./project.js";
+import { l2, linf } from "./threat.js";
+import { reach } from "./verify.js";
 
 const threat = linf({ eps: "0.1" });
 const options = { rng: rng(0) };
@@ -44,4 +46,16 @@ test("a misclassified point outside the ball or the box does not count, and is t
   expect([...mirrored.predictions.adversarial]).toEqual([0, 1, 0, 1]);
   expect(by((x) => ops.add(x, 0.7), linf({ eps: "1" }))).toMatchObject({ robust: 3, outside: 1 });
   expect(by((x) => x)).toMatchObject({ robust: 4, outside: 0 });
+});
+
+test("what is projected onto an L2 ball lies in it, of large images too", () => {
+  scope(() => {
+    manualSeed(rng(0));
+    const x = ops.uniform_(ops.empty([2, 3, 512, 512]), { low: 0.2, to: 0.8 });
+    const point = ops.add(x, ops.normal_(ops.emptyLike(x)));
+    for (const ball of [l2({ eps: "0.5" }), l2({ eps: "10" })]) {
+      const [longest] = ops.topk(changeNorm("l2", x, projector(ball, x)(point)), 1)[0].toNumbers() as [number];
+      expect(longest).toBeLessThanOrEqual(reach(ball));
+    }
+  });
 });

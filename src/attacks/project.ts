@@ -24,7 +24,7 @@ export function unit(v: Tensor): Tensor {
 /**
  * The projection onto the threat's ball around x and onto [0,1], prepared once for many points. Linf: both are boxes,
  * so one pair of bounds does. L2: the displacement is scaled by min(1, eps / its norm), then clipped, which only
- * shortens it. L1: the nearest point of ball and box together.
+ * shortens it; the norm is summed in float64, since in float32 that of a large image comes out too short. L1: the nearest point of ball and box together.
  */
 export function projector(threat: Threat, x: Tensor): (point: Tensor) => Tensor {
   const { eps } = threat;
@@ -36,8 +36,9 @@ export function projector(threat: Threat, x: Tensor): (point: Tensor) => Tensor 
   if (threat.norm === "l1") return (point) => l1Project(x, point, eps);
   return (point) => {
     const delta = ops.sub(point, x);
-    const factor = ops.clampMax(ops.mul(ops.reciprocal(ops.add(l2Norm(delta), 1e-12)), eps), 1);
-    return ops.clamp(ops.add(x, ops.mul(delta, factor)), { min: 0, max: 1 });
+    const length = ops.vectorNorm(delta, { ord: 2, dim: [1, 2, 3], keepdim: true, dtype: "float64" });
+    const factor = ops.clampMax(ops.mul(ops.reciprocal(ops.add(length, 1e-12)), eps), 1);
+    return ops.clamp(ops.add(x, ops.mul(delta, ops.to(factor, x.dtype))), { min: 0, max: 1 });
   };
 }
 
