@@ -29,28 +29,29 @@ stages:
   grid = compareGrid(path, { registries, grid: ["stages.search.gradient.name=plain,s2ap,sam"], seeds: "2" });
 });
 
-test("cheaper searches get whole epochs until their passes are nearest to the dearest's", async () => {
+test("cheaper searches get batches until their passes are nearest to the dearest's", async () => {
   const { cells, budget } = await equalPasses(grid);
-  const epochs = cells.map(({ name, recipe }) => [name, recipe.stages.search?.epochs]);
+  const batches = cells.map(({ name, recipe }) => [name, recipe.stages.search?.batches]);
   // Of 4 batches: 3 + 3 passes each in HYDRA and a warm-up, 4 + 4 after it: 4 * (6 + 8 * 8) = 280 for S2AP, and for SAM,
-  // which takes along the warm-up; of 9 epochs of HYDRA 216, of 11 264, of 12 288.
-  expect(epochs).toEqual([
-    ["plain-1", 12],
-    ["plain-2", 12],
-    ["s2ap-1", 9],
-    ["s2ap-2", 9],
-    ["sam-1", 9],
-    ["sam-2", 9],
+  // which takes along the warm-up; 9 epochs of 4 batches of HYDRA make 216, of 5 270.
+  expect(batches).toEqual([
+    ["plain-1", 5],
+    ["plain-2", 5],
+    ["s2ap-1", undefined],
+    ["s2ap-2", undefined],
+    ["sam-1", undefined],
+    ["sam-2", undefined],
   ]);
   expect(budget).toEqual({
     equal: "passes",
-    target: 280,
-    stretched: ["plain-1", "plain-2"].map((cell) => ({ cell, from: 9, to: 12, passes: 288 })),
+    target: { search: 280, finetune: 24 },
+    stretched: ["plain-1", "plain-2"].map((cell) => ({ cell, stage: "search", from: 4, to: 5, passes: 270 })),
     apart: [],
   });
   const [plain] = cells;
-  expect(plain?.recipe.stages.finetune?.epochs).toBe(1);
-  expect(grid.cells[0]?.recipe.stages.search?.epochs).toBe(9);
+  expect(plain?.recipe.stages.search?.epochs).toBe(9);
+  expect(plain?.recipe.stages.finetune?.batches).toBeUndefined();
+  expect(grid.cells[0]?.recipe.stages.search?.batches).toBeUndefined();
 }, 60_000);
 
 test("budgets that stay more than a twentieth apart are told, finetuning included", async () => {
@@ -59,10 +60,21 @@ test("budgets that stay more than a twentieth apart are told, finetuning include
     grid: ["stages.search.gradient.name=plain,s2ap", "stages.finetune.awp=on,off"],
   });
   const { budget } = await equalPasses(short);
-  // 4 * (6 + 2 * 8) = 88 for S2AP; 3 epochs of HYDRA make 72, 4 make 96. AWP adds a pass of each kind.
+  // 4 * (6 + 2 * 8) = 88 for S2AP; 3 epochs of 4 batches of HYDRA make 72, of 5 90. AWP adds a pass of each kind: 4 * 8 = 32, which
+  // 5 batches of 6 come nearest to.
+  expect(budget.target).toEqual({ search: 88, finetune: 32 });
+  expect(budget.stretched.map(({ cell, stage, to, passes }) => [cell, stage, to, passes])).toEqual([
+    ["plain-awp_on-2", "search", 5, 90],
+    ["plain-awp_on-5", "search", 5, 90],
+    ["plain-awp_off-2", "search", 5, 90],
+    ["plain-awp_off-5", "search", 5, 90],
+    ["plain-awp_off-2", "finetune", 5, 30],
+    ["plain-awp_off-5", "finetune", 5, 30],
+    ["s2ap-awp_off-2", "finetune", 5, 30],
+    ["s2ap-awp_off-5", "finetune", 5, 30],
+  ]);
   expect(budget.apart).toEqual([
-    { stage: "search", least: { cell: "s2ap-awp_on-2", passes: 88 }, most: { cell: "plain-awp_on-2", passes: 96 } },
-    { stage: "finetune", least: { cell: "plain-awp_off-2", passes: 24 }, most: { cell: "plain-awp_on-2", passes: 32 } },
+    { stage: "finetune", least: { cell: "plain-awp_off-2", passes: 30 }, most: { cell: "plain-awp_on-2", passes: 32 } },
   ]);
 }, 60_000);
 

@@ -1,48 +1,38 @@
-// Searches of equal cost: a perturbed step takes more passes than a plain one, so at equal epochs the perturbed search is given
-// more. Here the cheaper cells search for more epochs, until their passes are nearest to those of the dearest cell: no further
-// off than half an epoch, and told where that is more than a twentieth. Finetuning keeps the recipe's epochs; where its passes
-// differ, that is told too. Learning rates follow the fraction of steps done, so a longer search is the same one, stretched.
-import type { SearchBudget, StageApart } from "../report/index.js";
-import { buildData, buildGradient, choosePrecision } from "./build.js";
+// Cells of equal cost: a perturbed step takes more passes than a plain one, so at equal epochs the perturbed search, or
+// finetuning, is given more. Here the cheaper cells' epochs get more batches, until a stage's passes are nearest to those of the
+// dearest cell. Learning rates follow the fraction of steps done and warm-ups count epochs, so a longer stage is the same one,
+// stretched, and measured as often.
+import type { PassBudget, StageApart } from "../report/index.js";
+import { buildData, choosePrecision } from "./build.js";
 import type { BatchCost } from "./estimate-probe.js";
 import { type Prober, prober } from "./estimate-probe.js";
 import type { Cell, Grid } from "./grid-load.js";
-import type { Recipe, SearchRecipe } from "./schema.js";
+import type { Recipe } from "./schema.js";
 
-type WithBudget<G> = G & { readonly budget: SearchBudget };
-
-function withEpochs(recipe: Recipe, epochs: number): Recipe {
-  const search = recipe.stages.search as SearchRecipe;
-  return { ...recipe, stages: { ...recipe.stages, search: { ...search, epochs } } };
-}
-
-/** Passes of a cell's search of so many epochs, forward and backward. */
-async function passesAt(recipe: Recipe, epochs: number, batches: number, probes: Prober): Promise<number> {
-  const { gradient } = recipe.stages.search as SearchRecipe;
-  const warm = buildGradient(gradient).warmup(epochs);
-  let probe = await probes.stage(recipe, "search");
-  // Of a search too short for a warm-up, nothing tells what one costs.
-  if (warm > 0 && probe.warmup === 0) probe = await probes.stage(withEpochs(recipe, epochs), "search");
-  return batches * (warm * passesOf(probe.during) + (epochs - warm) * passesOf(probe.after));
-}
+type WithBudget<G> = G & { readonly budget: PassBudget };
+type Stage = StageApart["stage"];
 
 const passesOf = ({ passes }: BatchCost) => passes.forward + passes.backward;
 
-/** Passes of a cell's finetuning; 0 where it has none. */
-async function finetunePasses(recipe: Recipe, batches: number, probes: Prober): Promise<number> {
-  const epochs = recipe.stages.finetune?.epochs ?? 0;
+/** Passes of a stage for each batch that its epochs have, forward and backward. */
+async function passesABatch(recipe: Recipe, stage: Stage, probes: Prober): Promise<number> {
+  const epochs = recipe.stages[stage]?.epochs ?? 0;
   if (epochs === 0) return 0;
-  const { warmup, during, after } = await probes.stage(recipe, "finetune");
+  const { warmup, during, after } = await probes.stage(recipe, stage);
   const warm = Math.min(warmup, epochs);
-  return batches * (warm * passesOf(during) + (epochs - warm) * passesOf(after));
+  return warm * passesOf(during) + (epochs - warm) * passesOf(after);
 }
 
-/** Budgets further apart than this share are told. */
+function withBatches(recipe: Recipe, stage: Stage, batches: number): Recipe {
+  return { ...recipe, stages: { ...recipe.stages, [stage]: { ...recipe.stages[stage], batches } } };
+}
+
+/** Budgets further apart than this share are told: where an epoch has few batches, whole ones come no nearer. */
 const TOLD = 0.05;
 
 /** Whether the passes of a stage differ between the cells that have it. */
-function apartIn(stage: StageApart["stage"], passes: ReadonlyMap<string, number>): StageApart[] {
-  const cells = [...passes].filter(([, own]) => own > 0).map(([cell, own]) => ({ cell, passes: own }));
+function apartIn(stage: Stage, passes: ReadonlyMap<string, number>): StageApart[] {
+  const cells = [...passes].map(([cell, own]) => ({ cell, passes: own }));
   const [least, most] = [
     cells.toSorted((a, b) => a.passes - b.passes)[0],
     cells.toSorted((a, b) => b.passes - a.passes)[0],
@@ -51,47 +41,43 @@ function apartIn(stage: StageApart["stage"], passes: ReadonlyMap<string, number>
   return [{ stage, least, most }];
 }
 
-/** The epochs, at least those of the recipe, whose passes are nearest to `target`. */
-async function nearestEpochs(recipe: Recipe, target: number, of: (epochs: number) => Promise<number>): Promise<number> {
-  let epochs = (recipe.stages.search as SearchRecipe).epochs;
-  let passes = await of(epochs);
-  while (passes < target) {
-    const next = await of(epochs + 1);
-    if (Math.abs(next - target) > Math.abs(passes - target)) break;
-    epochs += 1;
-    passes = next;
+/** The cells with one stage of those that are cheaper stretched, and what came of it. */
+async function equalStage(stage: Stage, cells: readonly Cell[], pass: number, probes: Prober) {
+  const each = new Map<string, number>();
+  for (const { name, recipe } of cells) {
+    const own = await passesABatch(recipe, stage, probes);
+    if (own > 0) each.set(name, own);
   }
-  return epochs;
+  const batchesOf = ({ recipe }: Cell) => recipe.stages[stage]?.batches ?? pass;
+  const own = (cell: Cell) => batchesOf(cell) * (each.get(cell.name) ?? 0);
+  const target = Math.max(0, ...cells.map(own));
+  const stretched: PassBudget["stretched"][number][] = [];
+  const passes = new Map<string, number>();
+  const longer = cells.map((cell) => {
+    const one = each.get(cell.name);
+    if (one === undefined) return cell;
+    const from = batchesOf(cell);
+    const to = Math.max(from, Math.round(target / one));
+    passes.set(cell.name, to * one);
+    if (to === from) return cell;
+    stretched.push({ cell: cell.name, stage, from, to, passes: to * one });
+    return { ...cell, recipe: withBatches(cell.recipe, stage, to) };
+  });
+  return { cells: longer, stretched, target, apart: apartIn(stage, passes) };
 }
 
-const searches = ({ recipe }: Cell) => (recipe.stages.search?.epochs ?? 0) > 0;
-
-/** The grid with its cheaper searches stretched; cells without a search stay as they are. */
+/** The grid with its cheaper searches and finetunings stretched; cells without one of them keep what they have. */
 export async function equalPasses<G extends Grid>(grid: G): Promise<WithBudget<G>> {
   const splits = await buildData(grid.dense);
   const { precision } = choosePrecision(grid.dense);
   using probes = prober({ splits, precision, countOnly: true });
-  const batches = splits.train.steps;
-  const at = ({ recipe }: Cell, epochs: number) => passesAt(recipe, epochs, batches, probes);
-  const own = (cell: Cell) => at(cell, cell.recipe.stages.search?.epochs ?? 0);
-  let target = 0;
-  for (const cell of grid.cells.filter(searches)) target = Math.max(target, await own(cell));
-  const cells: Cell[] = [];
-  const stretched: SearchBudget["stretched"][number][] = [];
-  const [searched, finetuned] = [new Map<string, number>(), new Map<string, number>()];
-  for (const cell of grid.cells) {
-    finetuned.set(cell.name, await finetunePasses(cell.recipe, batches, probes));
-    if (!searches(cell)) {
-      cells.push(cell);
-      continue;
-    }
-    const from = cell.recipe.stages.search?.epochs ?? 0;
-    const to = await nearestEpochs(cell.recipe, target, (epochs) => at(cell, epochs));
-    const passes = await at(cell, to);
-    searched.set(cell.name, passes);
-    if (to > from) stretched.push({ cell: cell.name, from, to, passes });
-    cells.push({ ...cell, recipe: withEpochs(cell.recipe, to) });
-  }
-  const apart = [...apartIn("search", searched), ...apartIn("finetune", finetuned)];
-  return { ...grid, cells, budget: { equal: "passes", target, stretched, apart } };
+  const search = await equalStage("search", grid.cells, splits.train.steps, probes);
+  const finetune = await equalStage("finetune", search.cells, splits.train.steps, probes);
+  const budget: PassBudget = {
+    equal: "passes",
+    target: { search: search.target, finetune: finetune.target },
+    stretched: [...search.stretched, ...finetune.stretched],
+    apart: [...search.apart, ...finetune.apart],
+  };
+  return { ...grid, cells: finetune.cells, budget };
 }

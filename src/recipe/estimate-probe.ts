@@ -170,7 +170,7 @@ async function probeStage(model: Model, recipe: Recipe, stage: Stage, probe: Pro
     train,
     selection: { ...splits.selection, length: Math.min(2, splits.selection.length), batchSize: 2, steps: 1 },
     ...{ selectionAttack: pgd(threat, { steps: 1 }), overfittingAlarm: "off", choose: "last" },
-    epochs: epochsOf(warmup),
+    ...{ epochs: epochsOf(warmup), batches: undefined },
     onEpoch: (event) => epochs.push(event),
     onProgress: ({ epoch, imagesPerSecond }) => {
       seconds[epoch] ??= [];

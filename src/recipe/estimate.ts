@@ -129,10 +129,10 @@ function measureSeconds(recipe: Recipe, stage: Stage, { splits, probes }: Settin
 async function stageLines(recipe: Recipe, stages: readonly Stage[], setting: Setting): Promise<CostLine[]> {
   const lines: CostLine[] = [];
   for (const stage of stages) {
-    const epochs = recipe.stages[stage]?.epochs ?? 0;
+    const { epochs = 0, batches = setting.splits.train.steps } = recipe.stages[stage] ?? {};
     // The mask that a search ends with is measured once more.
     const measuredMore = stage === "search" ? 1 : 0;
-    const work = { epochs, batches: setting.splits.train.steps, measuredMore };
+    const work = { epochs, batches, measuredMore };
     const measured = measureSeconds(recipe, stage, setting);
     if (epochs > 0) {
       lines.push(stageLine(stage, await setting.probes.stage(recipe, stage), { ...work, measureSeconds: measured }));

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import type { ControlData, GridClaims, SearchBudget } from "../report/index.js";
+import type { ControlData, GridClaims, PassBudget } from "../report/index.js";
 import { differences } from "../run/index.js";
 import { parseOptions, UsageError, unknownName } from "../util/index.js";
 import { type Axes, expandGrid, type GridPoint, type Over } from "./grid.js";
@@ -61,7 +61,7 @@ export interface Grid {
   readonly dense: Recipe;
   readonly cells: readonly Cell[];
   /** Where searches were given equal passes. */
-  readonly budget?: SearchBudget;
+  readonly budget?: PassBudget;
   /** Choices among numbers: key, and the number of each label. */
   readonly sweeps?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** What is measured of each cell's search. */

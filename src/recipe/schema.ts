@@ -42,6 +42,8 @@ export interface Named {
 
 export interface StageRecipe {
   readonly epochs: number;
+  /** An epoch; default one pass over the training images. */
+  readonly batches?: number;
   /** Which epoch's network goes on. */
   readonly choose: "best" | "last";
   /** With `attack`, which crafts its examples, unless it does so itself. */
@@ -244,7 +246,8 @@ function recipeSchema(offered: Choices) {
     keepScores,
     keepMasks,
   };
-  const stage = { choose, loss, optimizer, overfittingAlarm };
+  const batches = z.int().gte(1).optional().describe("batches an epoch; default one pass over the training images");
+  const stage = { batches, choose, loss, optimizer, overfittingAlarm };
   const weightStage = { ...stage, weightGradient: weightGradient.optional(), ema };
   return z.strictObject({
     name: z.string().min(1).describe("default: the file's name"),

@@ -71,6 +71,7 @@ export function optionsOf(context: Setting & Partial<StagesContext>, stage: Stag
     loss: buildLoss(stage.loss, threat),
     optimizer: buildOptimizer(stage.optimizer),
     epochs: stage.epochs,
+    batches: stage.batches,
     choose: stage.choose,
     overfittingAlarm: stage.overfittingAlarm,
     selectionAttack: selectionAttack(threat),

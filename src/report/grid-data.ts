@@ -14,7 +14,7 @@ export interface GridData {
   /** Versions and machine of a cell, as its run folder has them; null until there is one. */
   readonly made: Readonly<Record<string, string>> | null;
   /** Where searches were given equal passes; else each has the epochs of its recipe. */
-  readonly budget?: SearchBudget;
+  readonly budget?: PassBudget;
   /** Choices among numbers: the number of each label. */
   readonly sweeps?: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** What the page is to hold against the paper's claims. */
@@ -23,20 +23,21 @@ export interface GridData {
   readonly note?: string;
 }
 
-/** How searches came to equal passes. */
-export interface SearchBudget {
+/** How stages came to equal passes. */
+export interface PassBudget {
   readonly equal: "passes";
-  /** Forward and backward passes of the dearest search. */
-  readonly target: number;
-  /** Searches that were made longer, in epochs, and the passes they then take. */
+  /** Forward and backward passes of the dearest search, and of the dearest finetuning. */
+  readonly target: Readonly<Record<StageApart["stage"], number>>;
+  /** Stages that were made longer, in batches an epoch, and the passes they then take. */
   readonly stretched: readonly {
     readonly cell: string;
+    readonly stage: StageApart["stage"];
     readonly from: number;
     readonly to: number;
     readonly passes: number;
   }[];
-  /** Stages whose passes still differ by more than a twentieth; not in folders of earlier versions. */
-  readonly apart?: readonly StageApart[];
+  /** Stages whose passes still differ by more than a twentieth. */
+  readonly apart: readonly StageApart[];
 }
 
 /** The cells whose passes of a stage are fewest and most, and these passes. */

@@ -2,7 +2,7 @@
 import { meanInterval } from "../util/index.js";
 import { type Block, figures, type Table, words } from "./blocks.js";
 import { count, decimal, listing, missing, percent } from "./format.js";
-import type { CostLine, GridData, SearchBudget, StageApart } from "./grid-data.js";
+import type { CostLine, GridData, PassBudget, StageApart } from "./grid-data.js";
 import { type DoneCell, isDone, share } from "./grid-pairs.js";
 
 /** Finished cells that repeat one another. */
@@ -83,16 +83,21 @@ export function ledger({ dense, cells }: GridData): Block[] {
 
 const epochs = (n: number) => `${n} epoch${n === 1 ? "" : "s"}`;
 
-/** How searches came to equal passes. */
-export function budgetText({ target, stretched, apart = [] }: SearchBudget): string {
-  const longer = stretched.map(({ cell, from, to, passes }) => {
-    const off = decimal((100 * (passes - target)) / target, 1);
-    return `${cell} from ${epochs(from)} to ${to} (${count(passes)} passes, ${off} %)`;
+const NOUN = { search: "searches", finetune: "finetunings" } as const;
+
+/** How stages came to equal passes. */
+export function budgetText({ target, stretched, apart }: PassBudget): string {
+  const longer = (["search", "finetune"] as const).flatMap((stage) => {
+    const own = stretched.filter((one) => one.stage === stage);
+    const names = own.map(({ cell, from, to, passes }) => {
+      const off = decimal((100 * (passes - target[stage])) / target[stage], 1);
+      return `${cell} from ${count(from)} batches an epoch to ${count(to)} (${count(passes)} passes, ${off} %)`;
+    });
+    return own.length === 0 ? [] : [` Longer ${NOUN[stage]}: ${listing(names)}.`];
   });
-  const what = longer.length === 0 ? "no search had to be made longer" : `made longer: ${listing(longer)}`;
   return (
-    `All searches were given the passes of the dearest, ${count(target)} forward and backward, as near as whole epochs come; ` +
-    `schedules and warm-ups by fraction follow. ${what[0]?.toUpperCase()}${what.slice(1)}. Finetuning has the recipe's epochs in all cells.` +
+    `All searches were given the passes of the dearest, ${count(target.search)} forward and backward, and all finetunings those of ` +
+    `theirs, ${count(target.finetune)}: by more batches an epoch, which schedules follow.${longer.length === 0 ? " None had to be made longer." : longer.join("")}` +
     apart.map((one) => ` ${apartText(one)}`).join("")
   );
 }
@@ -100,12 +105,8 @@ export function budgetText({ target, stretched, apart = [] }: SearchBudget): str
 /** In which stage budgets are not equal, and why. */
 export function apartText({ stage, least, most }: StageApart): string {
   const more = decimal((100 * (most.passes - least.passes)) / least.passes, 1);
-  const [differ, why] = {
-    search: ["searches differ", "whole epochs come no nearer"],
-    finetune: ["finetuning differs", "it keeps the recipe's epochs"],
-  }[stage] as [string, string];
   const ends = `from ${count(least.passes)} passes of ${least.cell} to ${count(most.passes)} of ${most.cell}`;
-  return `Budgets are not equal: ${differ} ${ends}, ${more} % more: ${why}.`;
+  return `Budgets are not equal: ${NOUN[stage]} differ ${ends}, ${more} % more: whole batches come no nearer.`;
 }
 
 /** What the small dense networks are. */

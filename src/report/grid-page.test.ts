@@ -106,11 +106,16 @@ describe("the page of a grid", () => {
     expect(text.match(/^### By .*$/gm)).toEqual(["### By method", "### By awp"]);
   });
 
-  test("says how searches came to equal passes", () => {
-    const stretched = [{ cell: "hydra-plain-1", from: 3, to: 4, passes: 3768 }];
-    const budget = { equal: "passes", target: 3454, stretched } as const;
+  test("says how stages came to equal passes", () => {
+    const stretched = [
+      { cell: "hydra-plain-1", stage: "search" as const, from: 157, to: 192, passes: 3456 },
+      { cell: "hydra-plain-1", stage: "finetune" as const, from: 157, to: 209, passes: 2508 },
+    ];
+    const target = { search: 3454, finetune: 2512 };
+    const budget = { equal: "passes", target, stretched, apart: [] } as const;
     expect(gridMarkdown({ ...grid(all), budget }, { command: "c" })).toContain(
-      "Made longer: hydra-plain-1 from 3 epochs to 4 (3,768 passes, 9.1 %). Finetuning",
+      "Longer searches: hydra-plain-1 from 157 batches an epoch to 192 (3,456 passes, 0.1 %). " +
+        "Longer finetunings: hydra-plain-1 from 157 batches an epoch to 209 (2,508 passes, −0.2 %).",
     );
     const [least, most] = [
       { cell: "hydra-s2ap-1", passes: 3454 },
@@ -118,7 +123,7 @@ describe("the page of a grid", () => {
     ];
     const apart = [{ stage: "search" as const, least, most }];
     expect(gridMarkdown({ ...grid(all), budget: { ...budget, apart } }, { command: "c" })).toContain(
-      "Budgets are not equal: searches differ from 3,454 passes of hydra-s2ap-1 to 3,768 of hydra-plain-1, 9.1 % more: whole epochs come no nearer.",
+      "Budgets are not equal: searches differ from 3,454 passes of hydra-s2ap-1 to 3,768 of hydra-plain-1, 9.1 % more: whole batches come no nearer.",
     );
   });
 

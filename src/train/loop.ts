@@ -79,8 +79,9 @@ const DETAILED_EVERY = 20;
 /** The group of what a loss that replays its batches remembers. */
 const MEMORY = "memory";
 
+const batchesAnEpoch = ({ train, batches = train.steps }: StageOptions) => batches;
 /** Optimiser steps an epoch: a loss may make several on each batch. */
-const stepsAnEpoch = ({ train, loss }: StageOptions) => train.steps * (loss.replay?.count ?? 1);
+const stepsAnEpoch = (options: StageOptions) => batchesAnEpoch(options) * (options.loss.replay?.count ?? 1);
 
 function restore(work: StageWork, groups: Groups): void {
   for (const [group, saved] of groups) {
@@ -213,7 +214,8 @@ function oneStep(work: StageWork, position: Position, options: StageOptions, key
   const memory = work.groups.get(MEMORY);
   const passes = { ...work.passes };
   const report = scope(() => {
-    const batch = train.batch(at.epoch, Math.floor(index / (loss.replay?.count ?? 1)), key.at("data"));
+    const nth = at.epoch * batchesAnEpoch(options) + Math.floor(index / (loss.replay?.count ?? 1));
+    const batch = train.batch(Math.floor(nth / train.steps), nth % train.steps, key.at("data"));
     try {
       return work.step({ ...at, batch, rng: key.at("step", position.step), poll, memory, detailed });
     } catch (error) {

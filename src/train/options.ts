@@ -31,6 +31,8 @@ export interface StageOptions {
   readonly loss: RobustLoss;
   readonly optimizer: Optimizer;
   readonly epochs: number;
+  /** Batches an epoch; default one pass over `train`. Where they are more or fewer, the next epoch goes on behind the last batch. */
+  readonly batches?: number | undefined;
   /** Where events and checkpoints go; with it, a stage that was stopped goes on where it was. Default: nowhere. */
   readonly run?: Run | undefined;
   /** Of data order, augmentation and attack noise; default: the run's, else 0. */

@@ -60,6 +60,31 @@ function stopAt(n: number): () => boolean {
   };
 }
 
+test("epochs of more batches than a pass go on with the next pass, also after a stop", async () => {
+  const asked: (readonly [pass: number, index: number])[] = [];
+  const { steps } = data.train;
+  const train = {
+    ...data.train,
+    batch: (...[pass, index, key]: Parameters<typeof data.train.batch>) => {
+      asked.push([pass, index]);
+      return data.train.batch(pass, index, key);
+    },
+  };
+  const options = { train, batches: steps + 1, choose: "last" as const };
+  const whole = await stages(join(base, "longer"), options);
+  const pretrained = asked.slice(0, 2 * (steps + 1));
+  expect(pretrained).toEqual(Array.from({ length: 2 * (steps + 1) }, (_, i) => [Math.floor(i / steps), i % steps]));
+  const ends = (whole.events as { type: string; stage?: string; status?: string }[]).filter(
+    ({ type, status }) => type === "stage" && status === "done",
+  );
+  expect(ends.map((event) => ({ ...event }))).toMatchObject(
+    Array(3).fill({ epochs: 2, steps: steps + 1, step: 2 * (steps + 1) }),
+  );
+  const folder = join(base, "longer-stopped");
+  await expect(stages(folder, { ...options, shouldStop: stopAt(40) })).rejects.toThrow(StoppedError);
+  expect(await stages(folder, options)).toEqual(whole);
+});
+
 describe("a stage that is asked to stop", () => {
   test("saves its state at any point, and the same call goes on to the same bits", async () => {
     let asked = 0;
