@@ -52,6 +52,12 @@ napi_value setThreads(napi_env env, Environment&, const std::vector<napi_value>&
 
 napi_value threads(napi_env env, Environment&, const std::vector<napi_value>&) { return writeNumber(env, at::get_num_threads()); }
 
+/// returnMemory(): what was freed goes back to the system.
+napi_value returnMemory(napi_env env, Environment&, const std::vector<napi_value>&) {
+  malloc_trim(0);
+  return undefined(env);
+}
+
 napi_value version(napi_env env, Environment&, const std::vector<napi_value>&) { return writeString(env, TORCH_VERSION); }
 
 }  // namespace
@@ -68,6 +74,7 @@ void prepareProcess() {
 }
 
 const std::vector<Export> engineExports{
-    {"setAutocast", 1, setAutocast}, {"manualSeed", 1, manualSeed}, {"setThreads", 1, setThreads}, {"threads", 0, threads}, {"version", 0, version}};
+    {"setAutocast", 1, setAutocast}, {"manualSeed", 1, manualSeed}, {"setThreads", 1, setThreads}, {"threads", 0, threads},
+    {"returnMemory", 0, returnMemory}, {"version", 0, version}};
 
 }  // namespace s2ap

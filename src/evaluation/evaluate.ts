@@ -2,7 +2,8 @@ import { type Attack, accuracy, type Victim } from "../attacks/index.js";
 import type { Split } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
 import { countPasses } from "../nn/index.js";
-import { peakMemory, resetPeakMemory, rng, wilson } from "../util/index.js";
+import { beginPeakMemory } from "../torch/index.js";
+import { peakMemory, rng, wilson } from "../util/index.js";
 import { leftTheBall } from "./checks.js";
 import type { Check } from "./robustness.js";
 
@@ -48,7 +49,7 @@ export function evaluate(
 ): Measured {
   const passes = countPasses();
   const { victim }: { victim: Victim } = bindNetwork(model, model, { passes });
-  resetPeakMemory();
+  beginPeakMemory();
   const started = performance.now();
   const { examples, batchSize, shouldStop, onProgress } = options;
   const found = accuracy(victim, split, attack, {

@@ -5,9 +5,9 @@ import type { Robustness } from "../evaluation/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
 import { countPasses, disposeParams } from "../nn/index.js";
 import type { AccuracyData, CostLine } from "../report/index.js";
-import { scope } from "../torch/index.js";
+import { beginPeakMemory, scope } from "../torch/index.js";
 import { StoppedError } from "../train/index.js";
-import { peakMemory, resetPeakMemory, rng } from "../util/index.js";
+import { peakMemory, rng } from "../util/index.js";
 import { buildEvaluation, buildThreat } from "./build.js";
 import { measureAutoAttack } from "./measure.js";
 import { loadModel } from "./model-file.js";
@@ -44,7 +44,7 @@ function ofAttack(model: Model, recipe: Recipe, item: EvaluationRecipe, options:
   const passes = countPasses();
   const { victim } = bindNetwork(model, model, { passes });
   const name = attack?.name ?? "clean";
-  resetPeakMemory();
+  beginPeakMemory();
   const started = performance.now();
   const { predictions, examples } = accuracy(victim, split, attack, {
     rng: rng(seed, "evaluation"),

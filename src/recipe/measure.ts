@@ -13,8 +13,8 @@ import {
   timeLeft,
 } from "../evaluation/index.js";
 import type { Model } from "../models/index.js";
-import { scope } from "../torch/index.js";
-import { peakMemory, resetPeakMemory } from "../util/index.js";
+import { beginPeakMemory, scope } from "../torch/index.js";
+import { peakMemory } from "../util/index.js";
 import { buildEvaluation } from "./build.js";
 import type { EvaluationRecipe } from "./schema.js";
 
@@ -67,7 +67,7 @@ export function measureAutoAttack(
   const name = `aa-${item.version}`;
   const attacks = buildAttacks(preset(name).lists[threat.norm], threat);
   const left = timeLeft();
-  resetPeakMemory();
+  beginPeakMemory();
   const { record, onWarning, onProgress, seed, batchSize, shouldStop, sparsity } = options;
   return scope(() =>
     attackList(model, split, {

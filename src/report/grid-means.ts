@@ -72,9 +72,8 @@ export function ledger({ dense, cells }: GridData): Block[] {
     ...["Forward passes", "Backward passes", "Seconds", "Peak memory, MB"].map(figures),
   ];
   const text =
-    "Peak memory is all that was resident in the process meanwhile, what earlier work left to it included: memory that is freed stays " +
-    "with the process, for the next step. So a cell that follows a larger one in the same process shows that one's; the least of " +
-    "several cells of equal work is nearest to what the work needs.";
+    "Peak memory is all that was resident in the process meanwhile, data and libraries included; what earlier stages freed has gone back " +
+    "to the system before each begins.";
   return [
     { kind: "table", table: { caption: "Passes, time and memory of each stage and attack", columns, rows } },
     { kind: "text", text },

@@ -74,7 +74,7 @@ describe("the page of a grid", () => {
     const known = { ...first, result: { ...first.result, cost } } as CellData;
     const text = gridMarkdown(grid([known, ...rest]), { command: "c" });
     expect(text.replace(/ +/g, " ")).toContain("| hydra-plain-1 | search | 1,413 | 1,413 | 98.1 | 850 |");
-    expect(text).toContain("what earlier work left to it included");
+    expect(text).toContain("what earlier stages freed has gone back to the system");
   });
 
   test("begins with the note of the grid", () => {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { resetPeakMemory } from "../util/peak-memory.js";
 import { native } from "./native.js";
 import { scope } from "./scope.js";
 
@@ -14,6 +15,15 @@ export function setThreads(threads: number): void {
 
 export function threads(): number {
   return native.threads();
+}
+
+/**
+ * Begins to measure this process's peak of resident memory. What earlier work freed goes back to the system first, which
+ * otherwise keeps it for the next step: a peak is then that of the work which follows.
+ */
+export function beginPeakMemory(): void {
+  native.returnMemory();
+  resetPeakMemory();
 }
 
 /**

@@ -39,6 +39,7 @@ export interface Native {
   manualSeed(seed: bigint): void;
   setThreads(threads: number): void;
   threads(): number;
+  returnMemory(): void;
   version(): string;
 }
 

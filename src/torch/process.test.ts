@@ -61,3 +61,19 @@ describe("tensors lost outside of scopes", () => {
 function lastLine(text: string): string {
   return text.trimEnd().split("\n").at(-1) ?? "";
 }
+
+test.runIf(process.platform === "linux")("a peak of memory is not that of what was freed before it", () => {
+  const code = `
+    const { beginPeakMemory, ops } = await import("./dist/torch/index.js");
+    const { peakMemory } = await import("./dist/util/index.js");
+    const before = process.memoryUsage.rss();
+    const big = Array.from({ length: 50 }, () => ops.ones([2 ** 20]));
+    const full = process.memoryUsage.rss();
+    for (const tensor of big) tensor.dispose();
+    beginPeakMemory();
+    console.log(JSON.stringify({ grew: full - before, left: peakMemory() - before }));
+  `;
+  const { grew, left } = JSON.parse(runCode(code).stdout) as { grew: number; left: number };
+  expect(grew).toBeGreaterThan(180e6);
+  expect(left).toBeLessThan(60e6);
+});

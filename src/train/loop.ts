@@ -5,7 +5,7 @@ import { type Batch, imageShape } from "../data/index.js";
 import { cloneParams, copyInto, disposeParams, type Params, type Passes } from "../nn/index.js";
 import type { Progress } from "../optim/index.js";
 import type { EpochDone, Stage } from "../run/index.js";
-import { present, scope, type Tensor } from "../torch/index.js";
+import { beginPeakMemory, present, scope, type Tensor } from "../torch/index.js";
 import { peakMemory, type Rng, resetPeakMemory, rng } from "../util/index.js";
 import { type Groups, newestCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { assertFinite, notFinite } from "./finite.js";
@@ -263,7 +263,7 @@ export async function runLoop(work: StageWork, options: StageOptions): Promise<H
   work.begin?.(position.history.length);
   const perEpoch = stepsAnEpoch(options);
   const steps = epochs * perEpoch;
-  resetPeakMemory();
+  beginPeakMemory();
   const poll = () => {
     if (shouldStop?.()) throw new StoppedError(work.stage);
   };
