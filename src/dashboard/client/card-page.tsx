@@ -2,6 +2,7 @@ import { count, decimal, percent, percentInterval } from "../../report/format.js
 import type { CardDetail } from "../api.js";
 import type { CardShown } from "../card-schema.js";
 import { ImageBrowser } from "./image-browser.js";
+import { num, TableHead } from "./table-head.js";
 import { useAnswer } from "./use-answer.js";
 import { useTitle } from "./use-title.js";
 
@@ -13,29 +14,17 @@ function Attacks({ card }: { readonly card: CardShown }) {
         <caption>
           <span>Attacks, each on the images that those before it left</span>
         </caption>
-        <thead>
-          <tr>
-            <th scope="col">Attack</th>
-            <th scope="col" class="num">
-              Tried
-            </th>
-            <th scope="col" class="num">
-              Broken
-            </th>
-            <th scope="col" class="num">
-              Robust after, %
-            </th>
-            <th scope="col" class="num">
-              95 % interval
-            </th>
-            <th scope="col" class="num">
-              Forward passes
-            </th>
-            <th scope="col" class="num">
-              Seconds
-            </th>
-          </tr>
-        </thead>
+        <TableHead
+          columns={[
+            "Attack",
+            num("Tried"),
+            num("Broken"),
+            num("Robust after, %"),
+            num("95 % interval"),
+            num("Forward passes"),
+            num("Seconds"),
+          ]}
+        />
         <tbody>
           {ran.map((each) => (
             <tr key={each.attack}>

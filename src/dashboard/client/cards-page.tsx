@@ -1,6 +1,7 @@
 import { count, percent, percentInterval } from "../../report/format.js";
 import type { CardSummary, CurveSummary } from "../api.js";
 import { CurvesSection } from "./curves-section.js";
+import { num, TableHead } from "./table-head.js";
 import { useAnswer } from "./use-answer.js";
 import { useTitle } from "./use-title.js";
 
@@ -8,26 +9,18 @@ function Cards({ cards }: { readonly cards: readonly CardSummary[] }) {
   return (
     <div class="scroll">
       <table class="records">
-        <thead>
-          <tr>
-            <th scope="col">Record</th>
-            <th scope="col">Network</th>
-            <th scope="col">Attacks</th>
-            <th scope="col">Threat</th>
-            <th scope="col" class="num">
-              Images
-            </th>
-            <th scope="col" class="num">
-              Clean %
-            </th>
-            <th scope="col" class="num">
-              Robust %
-            </th>
-            <th scope="col" class="num">
-              95 % interval
-            </th>
-          </tr>
-        </thead>
+        <TableHead
+          columns={[
+            "Record",
+            "Network",
+            "Attacks",
+            "Threat",
+            num("Images"),
+            num("Clean %"),
+            num("Robust %"),
+            num("95 % interval"),
+          ]}
+        />
         <tbody>
           {cards.map((card) => (
             <tr key={card.id}>

@@ -8,6 +8,7 @@ import { LandscapesSection } from "./landscapes-section.js";
 import { type Curve, dashesOf, type LineOptions, lineOption, lineSummary } from "./line-option.js";
 import { MasksSection } from "./masks-section.js";
 import { epochPoints, samplePoints } from "./run-curves.js";
+import { num, TableHead } from "./table-head.js";
 import { dark } from "./theme.js";
 import { useTitle } from "./use-title.js";
 import { attackWords, labels, stateWords, verdict } from "./words.js";
@@ -95,32 +96,20 @@ function Table({ rows }: { readonly rows: readonly Row[] }) {
         <caption>
           <span>Key numbers, and differences to the first run in points</span>
         </caption>
-        <thead>
-          <tr>
-            <th scope="col">Run</th>
-            <th scope="col">State</th>
-            <th scope="col" class="num">
-              Sparsity %
-            </th>
-            <th scope="col" class="num">
-              Clean %
-            </th>
-            <th scope="col" class="num">
-              Difference
-            </th>
-            <th scope="col" class="num">
-              Robust %
-            </th>
-            <th scope="col" class="num">
-              95 % interval
-            </th>
-            <th scope="col" class="num">
-              Difference
-            </th>
-            <th scope="col">Measured by</th>
-            <th scope="col">Difference in robust accuracy</th>
-          </tr>
-        </thead>
+        <TableHead
+          columns={[
+            "Run",
+            "State",
+            num("Sparsity %"),
+            num("Clean %"),
+            num("Difference"),
+            num("Robust %"),
+            num("95 % interval"),
+            num("Difference"),
+            "Measured by",
+            "Difference in robust accuracy",
+          ]}
+        />
         <tbody>
           {rows.map(({ detail: { summary }, name }) => (
             <tr key={summary.id}>

@@ -3,6 +3,7 @@ import { rowStyles, type Style } from "../../report/palette.js";
 import type { CurveSummary } from "../api.js";
 import { Chart } from "./chart.js";
 import { type Curve, dashesOf, type LineOptions, lineOption, shown } from "./line-option.js";
+import { num, TableHead } from "./table-head.js";
 import { dark } from "./theme.js";
 
 /** Curves in one chart: more could not be told apart. */
@@ -63,29 +64,19 @@ export function CurvesSection({ curves }: { readonly curves: readonly CurveSumma
       </p>
       <div class="scroll">
         <table class="records curves">
-          <thead>
-            <tr>
-              <th scope="col">Record</th>
-              <th scope="col">Network</th>
-              <th scope="col">Attack</th>
-              <th scope="col">Threat</th>
-              <th scope="col" class="num">
-                Images
-              </th>
-              <th scope="col" class="num">
-                Clean %
-              </th>
-              <th scope="col" class="num">
-                Robust %
-              </th>
-              <th scope="col" class="num">
-                95 % interval
-              </th>
-              <th scope="col" class="num">
-                Median distance
-              </th>
-            </tr>
-          </thead>
+          <TableHead
+            columns={[
+              "Record",
+              "Network",
+              "Attack",
+              "Threat",
+              num("Images"),
+              num("Clean %"),
+              num("Robust %"),
+              num("95 % interval"),
+              num("Median distance"),
+            ]}
+          />
           <tbody>
             {curves.map((curve) => (
               <tr key={curve.id}>

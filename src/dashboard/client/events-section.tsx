@@ -3,6 +3,7 @@ import { stageTitle } from "../../report/format.js";
 import type { RunEvent } from "../../run/events.js";
 import type { RunDetail } from "../api.js";
 import { shown } from "./line-option.js";
+import { TableHead } from "./table-head.js";
 import { moment } from "./words.js";
 
 /** An event in a sentence. */
@@ -37,13 +38,7 @@ export function EventsSection({ detail }: { readonly detail: RunDetail }) {
       <h2>Events</h2>
       <div class="scroll">
         <table class="events">
-          <thead>
-            <tr>
-              <th scope="col">When</th>
-              <th scope="col">Kind</th>
-              <th scope="col">What</th>
-            </tr>
-          </thead>
+          <TableHead columns={["When", "Kind", "What"]} />
           <tbody>
             {shownEvents.map((event, at) => (
               <tr key={recent.length - at} class={event.type}>

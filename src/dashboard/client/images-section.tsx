@@ -1,5 +1,6 @@
 import type { RunImages } from "../api.js";
 import { Picture } from "./picture.js";
+import { TableHead } from "./table-head.js";
 import { useAnswer } from "./use-answer.js";
 
 type Example = RunImages["examples"][number];
@@ -41,13 +42,7 @@ function ExampleCard({ id, example, at }: { readonly id: string; readonly exampl
         ))}
       </div>
       <table class="seen">
-        <thead>
-          <tr>
-            <th scope="col">Seen by</th>
-            <th scope="col">clean</th>
-            <th scope="col">attacked</th>
-          </tr>
-        </thead>
+        <TableHead columns={["Seen by", "clean", "attacked"]} />
         <tbody>
           {predictions.map((each) => (
             <tr key={each.row}>

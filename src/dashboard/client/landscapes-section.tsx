@@ -22,6 +22,7 @@ import {
 } from "./landscapes.js";
 import { lineOption } from "./line-option.js";
 import { SurfaceFigure } from "./surface-figure.js";
+import { num, TableHead } from "./table-head.js";
 import { dark } from "./theme.js";
 import { useAnswer } from "./use-answer.js";
 
@@ -113,15 +114,7 @@ function Numbers({ all }: { readonly all: readonly (NamedLandscape & { readonly 
         <caption>
           <span>Losses of the landscapes</span>
         </caption>
-        <thead>
-          <tr>
-            {["Run", "File", "Directions", ...heads].map((head) => (
-              <th key={head} scope="col" class={heads.includes(head) ? "num" : undefined}>
-                {head}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead columns={["Run", "File", "Directions", ...heads.map(num)]} />
         <tbody>
           {all.map(({ run, title, shown }) => {
             const { done, all: points } = pointsOf(shown);

@@ -3,6 +3,7 @@ import { percent } from "../../report/format.js";
 import type { RunDetail } from "../api.js";
 import { Chart } from "./chart.js";
 import { heatOf, heatOption } from "./heat-option.js";
+import { num, TableHead } from "./table-head.js";
 import { dark } from "./theme.js";
 
 /** Layers of the mask: kept share, and how much of each moved in each epoch of the search. */
@@ -30,18 +31,7 @@ export function LayersSection({ detail }: { readonly detail: RunDetail }) {
         <summary>Layers: {layers.length}</summary>
         <div class="scroll">
           <table class="layers">
-            <thead>
-              <tr>
-                <th scope="col">Layer</th>
-                <th scope="col">Kept</th>
-                <th scope="col" class="num">
-                  Kept %
-                </th>
-                <th scope="col" class="num">
-                  Changed in the newest epoch %
-                </th>
-              </tr>
-            </thead>
+            <TableHead columns={["Layer", "Kept", num("Kept %"), num("Changed in the newest epoch %")]} />
             <tbody>
               {layers.map(([name, share]) => (
                 <tr key={name}>

@@ -1,5 +1,6 @@
 import { percent } from "../../report/format.js";
 import type { MaskDifferences, RunDetail } from "../api.js";
+import { num, TableHead } from "./table-head.js";
 import { useAnswer } from "./use-answer.js";
 
 interface MasksProps {
@@ -20,16 +21,7 @@ export function MasksSection({ rows }: MasksProps) {
           <caption>
             <span>Share of the weights kept by {rows[0]?.name} that the other run left out, %</span>
           </caption>
-          <thead>
-            <tr>
-              <th scope="col">Layer</th>
-              {runs.map(({ id }) => (
-                <th key={id} scope="col" class="num">
-                  {names.get(id)}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <TableHead columns={["Layer", ...runs.map(({ id }) => num(names.get(id) ?? id))]} />
           <tbody>
             <tr>
               <th scope="row">all layers</th>

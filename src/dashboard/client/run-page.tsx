@@ -9,6 +9,7 @@ import { LayersSection } from "./layers-section.js";
 import { RunCharts } from "./run-charts.js";
 import { openRun } from "./run-store.js";
 import { SharpnessSection } from "./sharpness-section.js";
+import { num, TableHead } from "./table-head.js";
 import { useTitle } from "./use-title.js";
 import { attackWords, bytes, duration, moment, stateWords } from "./words.js";
 
@@ -71,27 +72,17 @@ function Evaluations({ log }: { readonly log: RunLog }) {
       <h2>Attacks on the finished network</h2>
       <div class="scroll">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">Attack</th>
-              <th scope="col">eps</th>
-              <th scope="col" class="num">
-                Clean %
-              </th>
-              <th scope="col" class="num">
-                Robust %
-              </th>
-              <th scope="col" class="num">
-                95 % interval
-              </th>
-              <th scope="col" class="num">
-                Images
-              </th>
-              <th scope="col" class="num">
-                Seconds
-              </th>
-            </tr>
-          </thead>
+          <TableHead
+            columns={[
+              "Attack",
+              "eps",
+              num("Clean %"),
+              num("Robust %"),
+              num("95 % interval"),
+              num("Images"),
+              num("Seconds"),
+            ]}
+          />
           <tbody>
             {log.evaluations.map((each, at) => (
               <tr key={at}>
