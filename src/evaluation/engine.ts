@@ -1,8 +1,7 @@
 // A list of attacks on a network, each on the images that those before it left standing. The unit of work is a block of
 // 128 consecutive images and one run of one attack; all blocks of a run come before the next run. Random numbers are keyed
 // by (seed, attack, run, image), so results depend neither on the batch nor on which process does a block.
-import type { Victim } from "../attacks/index.js";
-import { projector, rankedClasses } from "../attacks/index.js";
+import { projector, rankedClasses, type Victim } from "../attacks/index.js";
 import type { Split } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
 import { countPasses } from "../nn/index.js";
@@ -216,10 +215,15 @@ class Session {
     return ranked;
   }
 
-  /** From the clean pass, which is made again where an earlier process made it. */
+  /** From the clean pass. Where an earlier process made it, it is made again, but counted once: a resumed result is the same. */
   #rankedOf(block: number): Tensor {
-    const make = () => cleanLogits(this.#bench.judge, this.#images.load(block), this.#batchSize);
-    return this.#ranked.get(block) ?? scope(() => this.#rank(block, make()));
+    const known = this.#ranked.get(block);
+    if (known !== undefined) return known;
+    const { judge } = this.#bench;
+    const counted = { ...judge.passes };
+    const ranked = scope(() => this.#rank(block, cleanLogits(judge, this.#images.load(block), this.#batchSize)));
+    Object.assign(judge.passes, counted);
+    return ranked;
   }
 
   /** Made once for a record, by the process that has the first block. */

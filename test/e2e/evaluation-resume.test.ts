@@ -150,14 +150,14 @@ describe("a record", () => {
     expect(asked).toBeLessThanOrEqual(questions - n + 4);
   });
 
-  test("makes the clean logits of a block once, and once more where it is gone on with", () => {
+  test("counts the clean logits of a block once, also where it is gone on with", () => {
     const stopped = newFolder();
     const targeted = buildAttacks([{ name: "apgd-t", options: { steps: 2, targets: 2 } }], threat);
     const once = evaluate({ attacks: targeted });
     const stop = () => evaluate({ attacks: targeted, record: { folder: stopped }, shouldStop: stopAt(5) });
     expect(stop).toThrow(Interrupted);
     const again = evaluate({ attacks: targeted, record: { folder: stopped } });
-    expect(again.passes.forward).toBe(once.passes.forward + 3);
+    expect(again.passes).toEqual(once.passes);
   });
 
   test.each([14, 33, 58, 90])("of a process that was killed at question %i goes on from its last snapshot", (n) => {
