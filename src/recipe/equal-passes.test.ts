@@ -44,6 +44,7 @@ test("cheaper searches get batches until their passes are nearest to the dearest
   ]);
   expect(budget).toEqual({
     equal: "passes",
+    batches: 4,
     target: { search: 280, finetune: 24 },
     stretched: ["plain-1", "plain-2"].map((cell) => ({ cell, stage: "search", from: 4, to: 5, passes: 270 })),
     apart: [],

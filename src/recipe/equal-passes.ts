@@ -4,8 +4,7 @@
 // stretched, and measured as often.
 import type { PassBudget, StageApart } from "../report/index.js";
 import { buildData, choosePrecision } from "./build.js";
-import type { BatchCost } from "./estimate-probe.js";
-import { type Prober, prober } from "./estimate-probe.js";
+import { type BatchCost, type Prober, prober } from "./estimate-probe.js";
 import type { Cell, Grid } from "./grid-load.js";
 import type { Recipe } from "./schema.js";
 
@@ -75,6 +74,7 @@ export async function equalPasses<G extends Grid>(grid: G): Promise<WithBudget<G
   const finetune = await equalStage("finetune", search.cells, splits.train.steps, probes);
   const budget: PassBudget = {
     equal: "passes",
+    batches: splits.train.steps,
     target: { search: search.target, finetune: finetune.target },
     stretched: [...search.stretched, ...finetune.stretched],
     apart: [...search.apart, ...finetune.apart],

@@ -53,6 +53,18 @@ test("a control has the width whose parameters are nearest to what is kept, and 
   expect(control?.at).toEqual({ "stages.search.gradient.name": "dense_w8", "stages.finetune.awp": "", seed: "1" });
 });
 
+test("a stage that was stretched to equal passes counts as that much longer", () => {
+  const grid = gridOf(16);
+  const cells = grid.cells.map((cell) => {
+    const { stages } = cell.recipe;
+    const search = { ...(stages.search as NonNullable<typeof stages.search>), batches: 5 };
+    return { ...cell, recipe: { ...cell.recipe, stages: { ...stages, search } } };
+  });
+  const budget = { equal: "passes", batches: 2, target: { search: 0, finetune: 0 }, stretched: [], apart: [] } as const;
+  // 2 and 1 epochs of one pass, and a search of one that has two passes and a half.
+  expect(withSmallDense({ ...grid, cells, budget }).cells.at(-1)?.control?.epochs).toBe(6);
+});
+
 test("where no width comes near there is none", () => {
   expect(() => withSmallDense(gridOf(1, ["stages.search.method.keepRatio=0.01"]))).toThrow(
     /--small-dense: expected a width of resnet18 with about \d+ parameters, got \d+ at the nearest, 1/,

@@ -50,8 +50,14 @@ function widthFor(model: Recipe["model"], wanted: number): { readonly width: num
   );
 }
 
-const epochsOf = ({ stages: { pretrain, search, finetune } }: Recipe) =>
-  (pretrain?.epochs ?? 0) + (search?.epochs ?? 0) + (finetune?.epochs ?? 0);
+/** Epochs of all stages; one that was stretched counts as more, `pass` being the batches of one that was not. */
+function epochsOf({ stages: { pretrain, search, finetune } }: Recipe, pass: number | undefined): number {
+  const each = [pretrain, search, finetune].map((stage) => {
+    const { epochs = 0, batches } = stage ?? {};
+    return pass === undefined || batches === undefined ? epochs : (epochs * batches) / pass;
+  });
+  return Math.round(each.reduce((a, b) => a + b, 0));
+}
 
 function keepRatioOf({ recipe, name }: Cell): number {
   const ratio = recipe.stages.search?.method.keepRatio;
@@ -81,7 +87,7 @@ export function withSmallDense<G extends Grid>(grid: G): G {
     const kept = keptOf(counts, keepRatioOf(first));
     const { width, parameters } = widths.get(kept) ?? widthFor(dense.model, kept);
     widths.set(kept, { width, parameters });
-    const epochs = Math.max(...cells.map(({ recipe }) => epochsOf(recipe)));
+    const epochs = Math.max(...cells.map(({ recipe }) => epochsOf(recipe, grid.budget?.batches)));
     const label = `dense_w${width}`;
     const name = `${label}-${first.at[repeat]}`;
     const axes = Object.keys(first.at).filter((axis) => axis !== repeat);

@@ -26,6 +26,8 @@ export interface GridData {
 /** How stages came to equal passes. */
 export interface PassBudget {
   readonly equal: "passes";
+  /** Batches of one pass over the training images. */
+  readonly batches: number;
   /** Forward and backward passes of the dearest search, and of the dearest finetuning. */
   readonly target: Readonly<Record<StageApart["stage"], number>>;
   /** Stages that were made longer, in batches an epoch, and the passes they then take. */

@@ -112,7 +112,7 @@ describe("the page of a grid", () => {
       { cell: "hydra-plain-1", stage: "finetune" as const, from: 157, to: 209, passes: 2508 },
     ];
     const target = { search: 3454, finetune: 2512 };
-    const budget = { equal: "passes", target, stretched, apart: [] } as const;
+    const budget = { equal: "passes", batches: 157, target, stretched, apart: [] } as const;
     expect(gridMarkdown({ ...grid(all), budget }, { command: "c" })).toContain(
       "Longer searches: hydra-plain-1 from 157 batches an epoch to 192 (3,456 passes, 0.1 %). " +
         "Longer finetunings: hydra-plain-1 from 157 batches an epoch to 209 (2,508 passes, −0.2 %).",
