@@ -16,7 +16,8 @@ const numbers = z.object({
 });
 type Numbers = z.output<typeof numbers>;
 
-function readNumbers(path: string): Numbers {
+/** A JSON file of a finished record; `what` it holds is for the error that other contents are. */
+export function readRecordFile<T>(path: string, schema: z.ZodType<T>, what: string): T {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -24,10 +25,10 @@ function readNumbers(path: string): Numbers {
     throw diskError(path, error, "read");
   }
   try {
-    return numbers.parse(JSON.parse(text));
+    return schema.parse(JSON.parse(text));
   } catch (cause) {
-    const what = "expected what an evaluation wrote, got other contents; the evaluation's own command writes it again";
-    throw new DataError(`${path}: ${what}`, { code: "data/record", cause });
+    const expected = `expected ${what}, got other contents; the evaluation's own command writes it again`;
+    throw new DataError(`${path}: ${expected}`, { code: "data/record", cause });
   }
 }
 
@@ -53,7 +54,7 @@ function numbersOf(images: readonly ImageRecord[], order: readonly string[]): Nu
 /** What the record's files say otherwise than its images do; of the card only where there is one. */
 export function contradictionsOf(folder: string, images: readonly ImageRecord[]): string[] {
   return [resultPath(folder), cardPath(folder)].filter(existsSync).flatMap((path) => {
-    const said = readNumbers(path);
+    const said = readRecordFile(path, numbers, "what an evaluation wrote");
     const found = numbersOf(images, Object.keys(said.after));
     const differ = (what: string, a: number, b: number | undefined) =>
       a === b ? [] : [`${basename(path)} has ${what} ${a}, its images give ${b}`];

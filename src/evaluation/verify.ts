@@ -6,7 +6,7 @@ import { type Split, split as splitOf } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
 import { loadTensors, readMetadata } from "../nn/index.js";
 import { ops, scope, type Tensor } from "../torch/index.js";
-import { DataError, diskError, sha256 } from "../util/index.js";
+import { DataError, sha256 } from "../util/index.js";
 import { type BlockImages, blockImages } from "./block-images.js";
 import { changedCleanImages, cleanImageHashes, cleanPath } from "./clean-images.js";
 import { confirm, rowsOf } from "./confirm.js";
@@ -14,7 +14,7 @@ import { type Description, modelDtype, weightsHash } from "./description.js";
 import { adversarialPath, describedIndices, imagesPath } from "./finish.js";
 import type { WarmStart } from "./list.js";
 import { findDescription } from "./record.js";
-import { contradictionsOf } from "./record-numbers.js";
+import { contradictionsOf, readRecordFile } from "./record-numbers.js";
 import type { ImageRecord } from "./robustness.js";
 
 const imageSchema = z.strictObject({
@@ -58,19 +58,7 @@ function described(folder: string): Description {
 
 /** The images of a finished record. */
 export function readImages(folder: string): ImageRecord[] {
-  const path = imagesPath(folder);
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw diskError(path, error, "read");
-  }
-  try {
-    return z.array(imageSchema).parse(JSON.parse(text));
-  } catch (cause) {
-    const what = "expected a list of images, got other contents; the evaluation's own command writes it again";
-    throw new DataError(`${path}: ${what}`, { code: "data/record", cause });
-  }
+  return readRecordFile(imagesPath(folder), z.array(imageSchema), "a list of images");
 }
 
 /** The adversarial set of a finished record; its tensors belong to the caller. */
