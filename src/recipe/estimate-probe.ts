@@ -220,7 +220,7 @@ function probeAttack(
 
 /** What decides the cost of a stage's batch; with `host` that of one that trains as the host alone does. */
 function workKey({ model, threat, stages }: Recipe, stage: Stage, host: boolean): string {
-  const { gradient, weightGradient, ...of } = { ...stages[stage] } as Readonly<Record<string, unknown>>;
+  const { gradient, weightGradient, batches: _, ...of } = { ...stages[stage] } as Readonly<Record<string, unknown>>;
   return canonicalJson({
     ...{ model, threat, stage, of: { ...of, epochs: 0 } },
     ...(!host && { gradient, weightGradient }),

@@ -78,6 +78,12 @@ test("what two runs do alike costs both the same, over all rounds", async () => 
   expect(wrapped.after.seconds).not.toBe(host.after.seconds);
   // Other times of the same work came to it since.
   expect(host.after.seconds).not.toBe(alone.after.seconds);
+  // A stage that is longer does the same work in each batch.
+  const longer = {
+    ...plain,
+    stages: { ...plain.stages, search: { ...plain.stages.search, batches: 9 } },
+  } as typeof plain;
+  expect(await probes.stage(longer, "search")).toEqual(await probes.stage(plain, "search"));
   probes.again();
   const [later, last] = await both();
   expect(last.after.seconds).not.toBe(wrapped.after.seconds);
