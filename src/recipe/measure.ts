@@ -45,7 +45,7 @@ export interface MeasureOptions extends Omit<EvaluateOptions, "examples" | "onPr
         readonly bound?: Bound;
       }) => void)
     | undefined;
-  /** Told of whatever a measurement warns of, its checks included. */
+  /** Told of whatever a measurement warns of; its checks stand in the result. */
   readonly onWarning?: ((text: string) => void) | undefined;
 }
 
@@ -53,7 +53,7 @@ export interface MeasureOptions extends Omit<EvaluateOptions, "examples" | "onPr
 function asMeasured(attack: string, found: Robustness): MeasuredItem {
   const { norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds } = found;
   const numbers = { norm, eps, examples, cleanAccuracy, cleanInterval, robustAccuracy, interval, passes, seconds };
-  return { attack, ...numbers, peakMemory: peakMemory(), attacks: found.attacks };
+  return { attack, ...numbers, peakMemory: peakMemory(), checks: found.checks, attacks: found.attacks };
 }
 
 /** A recipe's `autoattack`, image by image. Peak memory is counted from its start. */
@@ -75,7 +75,6 @@ export function measureAutoAttack(
       ...{ threat, attacks, preset: name, examples: options.examples ?? item.examples, seed },
       ...{ batchSize, shouldStop, sparsity, onWarning },
       ...(record !== undefined && { record: { folder: record } }),
-      onCheck: ({ severity, message }) => severity === "warning" && onWarning?.(message),
       onProgress: ({ work, standing, bound, interval }) =>
         onProgress?.({
           ...{ ...work, robust: standing },
@@ -97,7 +96,5 @@ export function measure(
     return asMeasured(`aa-${item.version}`, measureAutoAttack(model, split, item, threat(), options));
   }
   const attack = item.name === "clean" ? undefined : buildEvaluation(item, threat());
-  const found = evaluate(model, split, attack, { ...options, examples: options.examples ?? item.examples });
-  for (const { message } of found.checks ?? []) options.onWarning?.(message);
-  return found;
+  return evaluate(model, split, attack, { ...options, examples: options.examples ?? item.examples });
 }

@@ -2,7 +2,10 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { type Attack, linf, pgd, type Threat } from "../attacks/index.js";
 import { readEvents, readManifest, type Stage } from "../run/index.js";
+import { entry } from "../util/index.js";
 import { parseRecipe } from "./load.js";
 import { registries } from "./registries.js";
 import { type RunRecipeOptions, type RunUpdate, runRecipe } from "./run.js";
@@ -185,4 +188,19 @@ test("what is finished is given again, with a report that is written anew", asyn
   await expect(run("copy")).rejects.toMatchObject({ code: "data/results" });
   rmSync(path("copy", "results.json"));
   expect((await run("copy")).rows[0]).toMatchObject({ ...rows[0], seconds: expect.any(Number) });
+});
+
+test("what an evaluation warns of is in the log", async () => {
+  const { perturb } = pgd(linf({ eps: 1 }), { steps: 10 });
+  const far = entry({
+    summary: "leaves the ball",
+    options: z.strictObject({}),
+    create: (_, { threat }: { threat: Threat }): Attack => ({ name: "far", threat, perturb }),
+  });
+  registries.attacks.register("far", far);
+  // A network of two steps says the same of everything, and nothing would break it.
+  const learned = ["loss={name: natural}", "stages.finetune.epochs=6", "model.width=8"];
+  await run("warned", {}, { set: [...learned, "evaluation=[{name: far}]"] });
+  const warnings = readEvents(path("warned")).filter(({ type }) => type === "warning");
+  expect(warnings).toMatchObject([{ code: "left-the-ball", message: expect.stringMatching(/^far: /) }]);
 });

@@ -123,8 +123,11 @@ function measureAll(model: Model, { recipe, name }: Single, run: Run, { options,
       shouldStop: poll,
       onProgress: (progress) => options.onUpdate?.({ kind: "evaluation", run: name, attack: item.name, ...progress }),
     });
-    const { cleanInterval: _cleanInterval, norm: _norm, checks: _checks, ...event } = measured;
+    const { cleanInterval: _cleanInterval, norm: _norm, checks = [], ...event } = measured;
     run.append({ type: "evaluation", ...event });
+    for (const { severity, code, message } of checks) {
+      if (severity === "warning") run.append({ type: "warning", code, message });
+    }
     return measured;
   });
 }

@@ -141,6 +141,8 @@ export interface CardData {
   readonly norm: string | null;
   readonly eps: string | null;
   readonly examples: number | null;
+  /** The question whose answer ended it before all attacks had run; null where they all have. */
+  readonly endedEarly: string | null;
   readonly classes: readonly ClassData[];
   /** Robust accuracy by radius, where a minimum-norm attack measured it. */
   readonly curve: {

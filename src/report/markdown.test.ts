@@ -1,6 +1,9 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { experimentFixture, removeFolders } from "../../test/support/experiment-fixture.js";
+import { explainedFixture } from "../../test/support/explained-fixture.js";
 import { collect } from "./collect.js";
 import { toMarkdown } from "./index.js";
 import { escapeMarkdown, markdown } from "./markdown.js";
@@ -25,6 +28,19 @@ describe("markdown", () => {
     for (const block of text.split("\n\n").filter((part) => part.startsWith("| "))) {
       expect(new Set(block.split("\n").map(columns)).size).toBe(1);
     }
+  });
+
+  test("says where an evaluation ended early, so that its numbers are bounds", () => {
+    const folder = explainedFixture();
+    const path = join(folder, "hydra", "evaluation", "2-autoattack", "card.json");
+    const card = JSON.parse(readFileSync(path, "utf8"));
+    const told = () => toMarkdown(collect([folder])).includes("at most these");
+    const ask = (early: object) => {
+      const verdict = { question: "robust < 60 %", answer: true, bound: 0.5, ...early };
+      writeFileSync(path, JSON.stringify({ ...card, verdict }));
+      return told();
+    };
+    expect([told(), ask({}), ask({ early: true })]).toEqual([false, false, true]);
   });
 
   test("escapes what starts a heading, a quotation or a list", () => {

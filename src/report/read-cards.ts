@@ -19,6 +19,10 @@ const card = z.object({
   interval,
   passes,
   seconds: number,
+  verdict: z
+    .object({ question: z.string(), early: z.literal(true).optional() })
+    .optional()
+    .catch(undefined),
   classes: z
     .array(z.object({ name: z.string(), examples: number, cleanAccuracy: share, robustAccuracy: share, interval }))
     .catch([]),
@@ -56,7 +60,8 @@ export function readCards(folder: string, problems: string[]): CardData[] {
       problems.push(`${shortPath(path)} is no card of an evaluation.`);
       return [];
     }
-    const { minimumNorm, classes, ...rest } = found.data;
+    const { minimumNorm, classes, verdict, ...rest } = found.data;
+    const endedEarly = verdict?.early === true ? verdict.question : null;
     const at = (...steps: readonly (string | number)[]) => read({ file: path, at: pointer(...steps) });
     const name = relative(resolve(folder), resolve(each)) === "" ? basename(resolve(folder)) : basename(each);
     const own = classes.map((entry, i) => ({
@@ -73,6 +78,6 @@ export function readCards(folder: string, problems: string[]): CardData[] {
     const pointOrigins = (curve?.curve.points ?? []).map((_, i) =>
       Object.fromEntries(fields.map((field) => [field, at("minimumNorm", "curve", "points", i, field)])),
     );
-    return [{ name, ...rest, classes: own, curve, pointOrigins }];
+    return [{ name, ...rest, endedEarly, classes: own, curve, pointOrigins }];
   });
 }

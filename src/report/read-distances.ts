@@ -46,5 +46,6 @@ export function readDistances(folder: string, problems: string[]): CardData | un
     };
   });
   const name = basename(folder);
-  return { name, preset: null, norm, eps, examples, classes: [], curve: { attack, norm, eps, curve }, pointOrigins };
+  const own = { attack, norm, eps, curve };
+  return { name, preset: null, norm, eps, examples, endedEarly: null, classes: [], curve: own, pointOrigins };
 }

@@ -120,6 +120,16 @@ function curveTable(found: readonly Curved[]): Table {
   return { ...table, excerpt: { rows: shown, note: "24 radii, evenly spread" } };
 }
 
+/** That a number is no more than a bound, where an evaluation ended at the answer to its question. */
+function endedEarly(found: readonly Named[]): Block[] {
+  return found.flatMap((named): Block[] => {
+    const { endedEarly: question } = named.card;
+    if (question === null) return [];
+    const text = `${called(named)}: ended early, at the answer to "${question}". Its robust accuracies are at most these.`;
+    return [{ kind: "text", text }];
+  });
+}
+
 /** What the cards of evaluations tell beyond one number: classes, and accuracy by radius. */
 export function evaluationsSection({ runs }: ReportData, styles: Styles): Section {
   const cards = runs.flatMap((run) => run.cards.map((card): Named => ({ network: run.name, card })));
@@ -134,10 +144,11 @@ export function evaluationsSection({ runs }: ReportData, styles: Styles): Sectio
     );
   }
   if (classes.length > 0) {
-    blocks.push(
-      { kind: "heading", text: "Class by class" },
-      { kind: "charts", charts: classCharts(classes, styles), numbers: classTable(classes) },
-    );
+    blocks.push({ kind: "heading", text: "Class by class" }, ...endedEarly(classes), {
+      kind: "charts",
+      charts: classCharts(classes, styles),
+      numbers: classTable(classes),
+    });
   }
   return { id: "evaluations", title: "Evaluations in detail", blocks };
 }
