@@ -23,3 +23,8 @@ export function evaluationArguments(folder) {
   const network = ["--arch", file("arch.json"), "--weights", file("weights.safetensors")];
   return [...network, "--images", file("inputs.safetensors"), "--norm", "linf", "--eps", String(eps.Linf)];
 }
+
+/** The same of a run, whose network is of CIFAR-10. */
+export function runArguments(run) {
+  return [run, "--data", "cifar10", "--norm", "linf", "--eps", "8/255"];
+}

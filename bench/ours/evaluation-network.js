@@ -12,10 +12,10 @@ import { resnet18 } from "../../dist/models/index.js";
 import { oneCycle, sgd } from "../../dist/optim/index.js";
 import { saveModel } from "../../dist/recipe/model-file.js";
 import { pretrain } from "../../dist/train/index.js";
-import { evaluationArguments } from "../networks.js";
+import { evaluationArguments, runArguments } from "../networks.js";
 
 export async function evaluated({ folder, run }) {
-  if (run) return [run, "--data", "cifar10", "--norm", "linf", "--eps", "8/255"];
+  if (run) return runArguments(run);
   return folder ? evaluationArguments(folder) : trained();
 }
 
