@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <c10/util/Logging.h>
+#include <dlfcn.h>
 #include <malloc.h>
 #include <torch/version.h>
 
@@ -43,10 +44,17 @@ napi_value manualSeed(napi_env env, Environment&, const std::vector<napi_value>&
   return undefined(env);
 }
 
+/// OpenBLAS built with a pool of its own does not hear of OpenMP's number; that pool would go on, and spin between its tasks.
+void setBlasThreads(int threads) {
+  static const auto set = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
+  if (set) set(threads);
+}
+
 napi_value setThreads(napi_env env, Environment&, const std::vector<napi_value>& arguments) {
   const int64_t threads = readInteger(env, arguments[0], "threads");
   if (threads < 1 || threads > 4096) usage("expected threads in [1, 4096], got " + std::to_string(threads));
   at::set_num_threads(static_cast<int>(threads));
+  setBlasThreads(static_cast<int>(threads));
   return undefined(env);
 }
 

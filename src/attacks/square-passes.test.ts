@@ -15,7 +15,7 @@ const threat = linf({ eps: "4/255" });
 const images = 5;
 const model = resnet18({ width: 4, seed: 2 });
 
-/** A victim whose local passes count the images that they are asked about. */
+/** A victim that always takes local passes, which count the images that they are asked about. */
 function victimOf(asked: number[]): Victim {
   const passes = countPasses();
   const state = folded(model);
@@ -25,7 +25,7 @@ function victimOf(asked: number[]): Victim {
     passes,
     logits: (x) => model.forward(state, x, { batchNorm: "running" }),
     local: {
-      saves: (side) => local.saves(side),
+      saves: () => true,
       knowing(x) {
         const known = local.knowing(x);
         const logits: typeof known.logits = (points, rows, squares) => {

@@ -55,7 +55,7 @@ export class SquarePasses {
   #local(context: SearchContext, rows: readonly number[], best: Tensor, squares: Squares): LocalPasses | undefined {
     const { victim, x } = context;
     const all = rows.length === x.shape[0] && squares.tops.length === rows.length;
-    if (!all || !victim.local?.saves(squares.side)) return undefined;
+    if (!all || !victim.local?.saves(squares.side, rows.length)) return undefined;
     if (this.#known?.context !== context) {
       this.end();
       this.#known = { context, passes: victim.local.knowing(best) };

@@ -36,7 +36,7 @@ export function paceOf(model: Model): Pace {
 /** Local passes with the threads of whole ones. */
 function pacedLocal(local: LocalNetwork, pace: (images: number) => void): LocalNetwork {
   return {
-    saves: (side) => local.saves(side),
+    saves: (side, images) => local.saves(side, images),
     knowing(x) {
       const known = local.knowing(x);
       return {

@@ -101,11 +101,16 @@ test("in bfloat16 differ by its rounding from whole ones, and give float32", () 
   });
 });
 
-test("saves where squares are small, and not where most of a map changes", () => {
+test("save where squares are small, and neither where most of a map changes nor in a network of little work", () => {
   scope(() => {
-    const model = build("resnet18", { width: 4 });
-    const local = localNetwork(model, folded(model), countPasses());
-    expect([1, 7, 14, 32].map((side) => local?.saves(side))).toEqual([true, true, false, false]);
+    const saves = (width: number, images: number) => {
+      const model = build("resnet18", { width });
+      const local = localNetwork(model, folded(model), countPasses());
+      return [1, 7, 14, 32].map((side) => local?.saves(side, images));
+    };
+    expect(saves(64, 8)).toEqual([true, true, false, false]);
+    expect(saves(32, 1)).toEqual([false, false, false, false]);
+    expect(saves(16, 128)).toEqual([false, false, false, false]);
   });
 });
 

@@ -10,10 +10,13 @@ import { keep, noGrad, ops, scope, type Tensor } from "../torch/index.js";
 import { asRows, type KnownMap, LocalPass } from "./local-pass.js";
 import { followed, type Route, type RouteStep, routeOf } from "./local-route.js";
 import type { Model } from "./model.js";
+import { multiplications } from "./operations.js";
 import type { Squares } from "./squares.js";
 
 /** Least share of multiplications that must be saved, since what is local costs more for each. */
 const LEAST = 0.25;
+/** As many multiplications as what a local pass does beside them takes: once, and for each image. By ResNet-18 of width 16, 32, 64. */
+const [PASS, IMAGE] = [1.2e8, 2.5e7];
 /** Most bytes for what is known, in float32; beyond, whole maps are computed. */
 const MEMORY = 2 ** 29;
 
@@ -26,8 +29,8 @@ export interface LocalPasses extends Disposable {
 }
 
 export interface LocalNetwork {
-  /** Whether squares of this side are small enough to save work. */
-  saves(side: number): boolean;
+  /** Whether it takes less time, for so many images and squares of this side. */
+  saves(side: number, images: number): boolean;
   /** The images of x [N,C,H,W] as known ones; whoever asks disposes of them. */
   knowing(x: Tensor): LocalPasses;
 }
@@ -38,12 +41,13 @@ export function localNetwork(model: Model, state: ModelState, passes: Passes): L
   const route = routeOf(model.operations, state);
   // A larger square is not followed further than one pixel.
   const farthest = { ...route, length: followed(model, route, 1).end };
-  const saves = new Map<number, boolean>();
+  const all = multiplications(model);
+  const shares = new Map<number, number>();
   return {
-    saves(side) {
-      const found = saves.get(side) ?? followed(model, route, side).saved >= LEAST;
-      saves.set(side, found);
-      return found;
+    saves(side, images) {
+      const share = shares.get(side) ?? followed(model, route, side).saved;
+      shares.set(side, share);
+      return share >= LEAST && share * all * images >= PASS + IMAGE * images;
     },
     knowing: (x) => noGrad(() => new KnownImages(farthest, x, passes)),
   };
