@@ -10,12 +10,15 @@ const ALONE = [
   "test/e2e/{dashboard,dashboard-pictures,report-page}.test.ts",
 ];
 
+// Whole reference runs attack every image with everything.
+const testTimeout = process.env.S2AP_ORACLES_WHOLE === "1" ? 4 * 3_600_000 : 120_000;
+
 export default defineConfig({
   test: {
     // libtorch lives in the main thread of a process of its own.
     pool: "forks",
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout,
+    hookTimeout: testTimeout,
     projects: [
       {
         extends: true,
