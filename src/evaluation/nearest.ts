@@ -4,17 +4,15 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { predict, type Threat, type Victim } from "../attacks/index.js";
 import type { Batch, Split } from "../data/index.js";
-import { split as splitOf } from "../data/index.js";
 import { bindNetwork, type Model } from "../models/index.js";
 import { loadTensors, saveTensors } from "../nn/index.js";
 import { ops, scope, type Tensor, tensor } from "../torch/index.js";
 import { DataError, expected, makeFolder } from "../util/index.js";
-import { blockImages } from "./block-images.js";
 import { confirm, rowsOf } from "./confirm.js";
 import type { DistanceFile, DistanceKey } from "./distances.js";
 import { BLOCK } from "./list.js";
 import { anywhere, type Nearest } from "./security-curve.js";
-import { threatOfRecord, type Verification } from "./verify.js";
+import { recordedImages, threatOfRecord, type Verification } from "./verify.js";
 
 const folderOf = (folder: string) => join(folder, "nearest");
 const pathOf = (folder: string, first: number) => join(folderOf(folder), `${first}.safetensors`);
@@ -102,13 +100,7 @@ export function verifyDistances(
   model: Model,
   split: Split,
 ): Pick<Verification, "claimed" | "confirmed" | "failures" | "robustAccuracy"> {
-  const { sha256 } = split.dataset.source;
-  if (sha256 !== key.data) {
-    const what = `data with SHA-256 ${key.data.slice(0, 12)}..., got ${sha256.slice(0, 12)}...`;
-    throw new DataError(`verify: expected ${what}: these are other images`, { code: "data/hash" });
-  }
-  const exact = splitOf(split.dataset, Int32Array.from(key.indices));
-  const images = blockImages(exact, { dtype: "float32", classes: model.numClasses });
+  const images = recordedImages({ folder, data: key.data, positions: Int32Array.from(key.indices) }, split, model);
   const judge = bindNetwork(model, model).victim;
   const threat = threatOfRecord({ norm: key.norm, eps });
   const reasons = new Map<number, string>();

@@ -83,44 +83,47 @@ export function loadAdversarial(folder: string): WarmStart {
   return found;
 }
 
+/** Images of a record, by their positions in the data set that it names. */
+interface RecordedImages {
+  readonly folder: string;
+  /** SHA-256 of the data set. */
+  readonly data: string;
+  readonly positions: Int32Array;
+}
+
 /** Whether a data set is the very file of images that the record keeps. */
-function isKept(folder: string, { data }: Description, { source }: Split["dataset"]): boolean {
+function isKept({ folder, data }: Omit<RecordedImages, "positions">, { source }: Split["dataset"]): boolean {
   const path = cleanPath(folder);
-  if (source.sha256 === data.sha256 || !existsSync(path)) return false;
-  return source.sha256 === sha256(readFileSync(path)) && readMetadata(path).data === data.sha256;
+  if (source.sha256 === data || !existsSync(path)) return false;
+  return source.sha256 === sha256(readFileSync(path)) && readMetadata(path).data === data;
 }
 
-/** The record's own file has its images in the order of the evaluation, whatever their positions in the data set. */
-function keptImages(folder: string, split: Split, wanted: Int32Array): Split {
-  const positions = [...cleanImageHashes(folder).keys()];
-  if (positions.length < wanted.length) {
-    const what = `all ${wanted.length} images of the record, got the ${positions.length} that it keeps; give its data set`;
+/** Rows in the record's own file of the images at these positions. */
+function keptRows(folder: string, positions: Int32Array): Int32Array {
+  const rows = new Map(Array.from(cleanImageHashes(folder).keys(), (position, row) => [position, row]));
+  const found = [...positions].flatMap((position) => rows.get(position) ?? []);
+  if (found.length < positions.length) {
+    const what = `all ${positions.length} images, got ${found.length} of them; give the record's data set`;
     throw new DataError(`${cleanPath(folder)}: expected ${what}`, { code: "data/record" });
   }
-  if (positions.some((at, row) => at !== wanted[row])) {
-    const what = "the images of the record in its order, got others; the evaluation's own command writes it again";
-    throw new DataError(`${cleanPath(folder)}: expected ${what}`, { code: "data/record" });
-  }
-  return splitOf(
-    split.dataset,
-    Int32Array.from(positions, (_, row) => row),
-  );
+  return Int32Array.from(found);
 }
 
-/** The record's images in the given data, by their positions in the data set. */
-function imagesOf(folder: string, split: Split, description: Description, model: Model): BlockImages {
-  const positions = describedIndices(description);
+/** The images in the given data, which is the record's data set or the file that it keeps itself. */
+export function recordedImages(recorded: RecordedImages, split: Split, model: Model): BlockImages {
+  const { folder, data, positions } = recorded;
   const at = { dtype: modelDtype(model), classes: model.numClasses };
-  if (isKept(folder, description, split.dataset)) {
-    return { ...blockImages(keptImages(folder, split, positions), at), indices: positions };
+  if (isKept(recorded, split.dataset)) {
+    const rows = keptRows(folder, positions);
+    return { ...blockImages(splitOf(split.dataset, rows), at), indices: positions };
   }
-  if (split.dataset.source.sha256 !== description.data.sha256) {
-    const { sha256 } = split.dataset.source;
-    const what = `data with SHA-256 ${description.data.sha256.slice(0, 12)}..., got ${sha256.slice(0, 12)}...`;
-    throw new DataError(
-      `verify: expected ${what}: these are other images; give the record's data set, or --images ${cleanPath(folder)}`,
-      { code: "data/hash" },
-    );
+  const { sha256 } = split.dataset.source;
+  if (sha256 !== data) {
+    const what = `data with SHA-256 ${data.slice(0, 12)}..., got ${sha256.slice(0, 12)}...`;
+    const own = existsSync(cleanPath(folder)) ? `, or --images ${cleanPath(folder)}` : "";
+    throw new DataError(`verify: expected ${what}: these are other images; give the record's data set${own}`, {
+      code: "data/hash",
+    });
   }
   return blockImages(splitOf(split.dataset, positions), at);
 }
@@ -188,8 +191,9 @@ function rowsWhere(claims: readonly ImageRecord[], holds: (claim: ImageRecord) =
 export function verifyRecord(folder: string, model: Model, split: Split): Verification {
   const description = described(folder);
   const claims = readImages(folder);
-  const images = imagesOf(folder, split, description, model);
-  const kept = isKept(folder, description, split.dataset);
+  const recorded = { folder, data: description.data.sha256, positions: describedIndices(description) };
+  const images = recordedImages(recorded, split, model);
+  const kept = isKept(recorded, split.dataset);
   if (claims.length !== images.count) {
     const what = `${images.count} images, as record.json says, got ${claims.length}`;
     throw new DataError(`${imagesPath(folder)}: expected ${what}`, { code: "data/record" });
