@@ -122,7 +122,9 @@ test("verifies on the images that it keeps, and not on part of them or on others
   const { tensors, metadata } = loadTensors(path);
   const two = new Map([...tensors].map(([name, t]) => [name, ops.slice(t, { end: 2 })]));
   saveTensors(path, two, { data: metadata.data as string });
-  expect(() => verifyRecord(chosen, model, images())).toThrow(/all 3 images, got 2 of them; give the record's data set/);
+  expect(() => verifyRecord(chosen, model, images())).toThrow(
+    /all 3 images, got 2 of them; give the record's data set/,
+  );
   saveTensors(path, tensors, { data: "none" });
   expect(() => verifyRecord(chosen, model, images())).toThrow(/these are other images; give the record's data set, or/);
 });
