@@ -93,6 +93,16 @@ export function changedCleanImages(folder: string, dataset: Dataset): number[] {
   }
 }
 
+/** Positions in the data set of the images that a record keeps, in the order of the file. */
+export function cleanImagePositions(folder: string): number[] {
+  const { tensors } = loadTensors(cleanPath(folder));
+  try {
+    return tensors.get("indices")?.toNumbers() ?? [];
+  } finally {
+    for (const each of tensors.values()) each.dispose();
+  }
+}
+
 /** Hashes of the images that a record keeps, by position in the data set. */
 export function cleanImageHashes(folder: string): Map<number, string> {
   const path = cleanPath(folder);

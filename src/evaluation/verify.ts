@@ -8,7 +8,7 @@ import { loadTensors, readMetadata } from "../nn/index.js";
 import { ops, scope, type Tensor } from "../torch/index.js";
 import { DataError, sha256 } from "../util/index.js";
 import { type BlockImages, blockImages } from "./block-images.js";
-import { changedCleanImages, cleanImageHashes, cleanPath } from "./clean-images.js";
+import { changedCleanImages, cleanImagePositions, cleanPath } from "./clean-images.js";
 import { confirm, rowsOf } from "./confirm.js";
 import { type Description, modelDtype, weightsHash } from "./description.js";
 import { adversarialPath, describedIndices, imagesPath } from "./finish.js";
@@ -92,7 +92,7 @@ interface RecordedImages {
 }
 
 /** Whether a data set is the very file of images that the record keeps. */
-function isKept({ folder, data }: Omit<RecordedImages, "positions">, { source }: Split["dataset"]): boolean {
+function isKept({ folder, data }: Pick<RecordedImages, "folder" | "data">, { source }: Split["dataset"]): boolean {
   const path = cleanPath(folder);
   if (source.sha256 === data || !existsSync(path)) return false;
   return source.sha256 === sha256(readFileSync(path)) && readMetadata(path).data === data;
@@ -100,7 +100,7 @@ function isKept({ folder, data }: Omit<RecordedImages, "positions">, { source }:
 
 /** Rows in the record's own file of the images at these positions. */
 function keptRows(folder: string, positions: Int32Array): Int32Array {
-  const rows = new Map(Array.from(cleanImageHashes(folder).keys(), (position, row) => [position, row]));
+  const rows = new Map(cleanImagePositions(folder).map((position, row) => [position, row]));
   const found = [...positions].flatMap((position) => rows.get(position) ?? []);
   if (found.length < positions.length) {
     const what = `all ${positions.length} images, got ${found.length} of them; give the record's data set`;
@@ -109,13 +109,17 @@ function keptRows(folder: string, positions: Int32Array): Int32Array {
   return Int32Array.from(found);
 }
 
-/** The images in the given data, which is the record's data set or the file that it keeps itself. */
-export function recordedImages(recorded: RecordedImages, split: Split, model: Model): BlockImages {
+/** The images in the given data, which is the record's data set or, as `kept` says, the file that it keeps itself. */
+export function recordedImages(
+  recorded: RecordedImages,
+  split: Split,
+  model: Model,
+): BlockImages & { readonly kept: boolean } {
   const { folder, data, positions } = recorded;
   const at = { dtype: modelDtype(model), classes: model.numClasses };
   if (isKept(recorded, split.dataset)) {
     const rows = keptRows(folder, positions);
-    return { ...blockImages(splitOf(split.dataset, rows), at), indices: positions };
+    return { ...blockImages(splitOf(split.dataset, rows), at), indices: positions, kept: true };
   }
   const { sha256 } = split.dataset.source;
   if (sha256 !== data) {
@@ -125,7 +129,7 @@ export function recordedImages(recorded: RecordedImages, split: Split, model: Mo
       code: "data/hash",
     });
   }
-  return blockImages(splitOf(split.dataset, positions), at);
+  return { ...blockImages(splitOf(split.dataset, positions), at), kept: false };
 }
 
 interface Given {
@@ -191,9 +195,8 @@ function rowsWhere(claims: readonly ImageRecord[], holds: (claim: ImageRecord) =
 export function verifyRecord(folder: string, model: Model, split: Split): Verification {
   const description = described(folder);
   const claims = readImages(folder);
-  const recorded = { folder, data: description.data.sha256, positions: describedIndices(description) };
-  const images = recordedImages(recorded, split, model);
-  const kept = isKept(recorded, split.dataset);
+  const { sha256: data } = description.data;
+  const images = recordedImages({ folder, data, positions: describedIndices(description) }, split, model);
   if (claims.length !== images.count) {
     const what = `${images.count} images, as record.json says, got ${claims.length}`;
     throw new DataError(`${imagesPath(folder)}: expected ${what}`, { code: "data/record" });
@@ -202,7 +205,7 @@ export function verifyRecord(folder: string, model: Model, split: Split): Verifi
   try {
     const given = { judge: bindNetwork(model, model).victim, threat: threatOfRecord(description), adversarial };
     const blocks = Array.from({ length: images.blocks }, (_, block) => checkBlock(given, images, block, claims));
-    const changed = kept ? [] : changedCleanImages(folder, split.dataset);
+    const changed = images.kept ? [] : changedCleanImages(folder, split.dataset);
     const failures = [
       ...blocks.flatMap((reasons) =>
         Array.from(reasons, ([at, reason]) => ({ index: images.indices[at] as number, reason })),
@@ -222,7 +225,7 @@ export function verifyRecord(folder: string, model: Model, split: Split): Verifi
       contradictions,
       robustAccuracy: (claims.length - confirmed) / claims.length,
       sameWeights,
-      images: kept ? "kept" : "data",
+      images: images.kept ? "kept" : "data",
     };
   } finally {
     adversarial.points.dispose();
